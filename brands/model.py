@@ -1,0 +1,155 @@
+"""What the registry holds, as frozen values: brands, references, API keys and the words for their kinds and states."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Literal, Protocol
+
+BrandState = Literal["active", "withdrawn"]
+ReferenceKind = Literal["authentic", "logo", "known_fake", "negative"]
+ReferenceState = Literal["pending", "active", "withdrawn", "rejected"]
+Scope = Literal["hook", "brand", "admin"]
+
+BRAND_STATES: tuple[BrandState, ...] = ("active", "withdrawn")
+REFERENCE_KINDS: tuple[ReferenceKind, ...] = ("authentic", "logo", "known_fake", "negative")
+REFERENCE_STATES: tuple[ReferenceState, ...] = ("pending", "active", "withdrawn", "rejected")
+SCOPES: tuple[Scope, ...] = ("hook", "brand", "admin")
+
+Box = tuple[float, float, float, float]
+"""x0, y0, x1, y1 relative to the picture's width and height: 0 <= x0 < x1 <= 1, 0 <= y0 < y1 <= 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """An amount of money: `amount` > 0 in units of `currency`, an ISO 4217 code of three upper-case letters."""
+
+    amount: Decimal
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuthorisedSeller:
+    """A seller who may sell the brand, from `valid_from` to `valid_until`, both inclusive (UTC days); None = open."""
+
+    seller_id: str
+    valid_from: date | None = None
+    valid_until: date | None = None
+
+    def on(self, day: date) -> bool:
+        """Whether the seller is authorised on `day`."""
+        return (self.valid_from is None or self.valid_from <= day) and (
+            self.valid_until is None or day <= self.valid_until
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class BrandDetails:
+    """What a caller may say about a brand. Not checked before `brands.checks.checked_details`."""
+
+    name: str
+    aliases: tuple[str, ...] = ()
+    wordmarks: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    reference_price: Price | None = None
+    authorised_sellers: tuple[AuthorisedSeller, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Brand:
+    """A registered brand. `revision` starts at 1 and grows by one with each change."""
+
+    id: str
+    name: str
+    aliases: tuple[str, ...]
+    wordmarks: tuple[str, ...]
+    categories: tuple[str, ...]
+    reference_price: Price | None
+    authorised_sellers: tuple[AuthorisedSeller, ...]
+    state: BrandState
+    revision: int
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def details(self) -> BrandDetails:
+        """The part of the brand that `Registry.update_brand` replaces."""
+        return BrandDetails(
+            self.name, self.aliases, self.wordmarks, self.categories, self.reference_price, self.authorised_sellers
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NewReference:
+    """A reference to be: its picture is stored already under `image_sha256`; width and height in pixels."""
+
+    kind: ReferenceKind
+    image_sha256: str
+    width: int
+    height: int
+    box: Box | None = None
+    source: str = ""
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A picture registered for a brand. `box` is the logo's place in it, None = the whole picture."""
+
+    id: str
+    brand_id: str
+    kind: ReferenceKind
+    state: ReferenceState
+    state_reason: str
+    image_sha256: str
+    box: Box | None
+    width: int
+    height: int
+    source: str
+    notes: str
+    created_at: datetime
+    created_by: str
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What `Registry.import_brand` did: the brand as it is now, and how many references are new or were there."""
+
+    brand: Brand
+    created: bool
+    updated: bool
+    added: int
+    present: int
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """An API key without its secret. `brand_id` is set for the scope `brand` only."""
+
+    id: str
+    scope: Scope
+    brand_id: str | None
+    label: str
+    created_at: datetime
+    created_by: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+class AdmittedImage(Protocol):
+    """What the image gate tells of a picture it let through: hash of its bytes, width and height in pixels."""
+
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def height(self) -> int: ...
+
+
+Admit = Callable[[bytes], AdmittedImage]
+"""The image gate: raises an exception with `code`, `status` and `field` for a picture that cannot be used."""

@@ -1,0 +1,177 @@
+"""References as rows: adding them, their states and the legal steps between them, and pages of them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from brands import audit, brand_rows, checks
+from brands.columns import box_text
+from brands.errors import Conflict, Invalid, NotFound
+from brands.ids import is_id
+from brands.model import REFERENCE_KINDS, NewReference, Reference, ReferenceState
+from brands.schema import references
+
+TRANSITIONS: dict[ReferenceState, tuple[ReferenceState, ...]] = {
+    "pending": ("active", "rejected", "withdrawn"),
+    "active": ("withdrawn",),
+    "withdrawn": ("active",),
+    "rejected": (),
+}
+"""Which state may follow which. A rejected picture can be uploaded again: it does not count as a duplicate."""
+
+_LIVE: tuple[ReferenceState, ...] = ("pending", "active")
+
+
+def checked(new: NewReference) -> NewReference:
+    """The reference as it is stored. Raises Invalid."""
+    if new.kind not in REFERENCE_KINDS:
+        raise Invalid("The kind is none of the four.", code="invalid_kind", field="kind")
+    if new.width < 1 or new.height < 1:
+        raise Invalid("The picture has no area.", code="invalid_size", field="image")
+    return NewReference(
+        kind=new.kind,
+        image_sha256=new.image_sha256,
+        width=new.width,
+        height=new.height,
+        box=checks.checked_box(new.box),
+        source=checks.checked_text(new.source, "source", checks.SOURCE_MAX),
+        notes=checks.checked_text(new.notes, "notes", checks.NOTES_MAX, lines=True),
+    )
+
+
+def insert(
+    conn: Connection,
+    brand_id: str,
+    new: NewReference,
+    *,
+    reference_id: str,
+    state: ReferenceState,
+    actor: str,
+    at: datetime,
+) -> Reference:
+    """Writes a checked reference and its audit row. Raises Conflict (`duplicate_reference`)."""
+    reference = Reference(
+        id=reference_id,
+        brand_id=brand_id,
+        state=state,
+        state_reason="",
+        created_at=at,
+        created_by=actor,
+        updated_at=at,
+        kind=new.kind,
+        image_sha256=new.image_sha256,
+        box=new.box,
+        width=new.width,
+        height=new.height,
+        source=new.source,
+        notes=new.notes,
+    )
+    if has(conn, brand_id, new, states=_LIVE):
+        raise _duplicate()
+    try:
+        conn.execute(sa.insert(references).values(**asdict(reference)))
+    except IntegrityError as error:
+        raise _duplicate() from error
+    if state == "active":
+        brand_rows.bump_version(conn)
+    audit.append(
+        conn,
+        actor=actor,
+        action="reference.add",
+        kind="reference",
+        object_id=reference.id,
+        before=None,
+        after=record(reference),
+        at=at,
+    )
+    return reference
+
+
+def move(
+    conn: Connection, reference_id: str, state: ReferenceState, *, reason: str, actor: str, at: datetime
+) -> Reference:
+    """Takes a reference to another state. Raises NotFound, Conflict (`illegal_state` or `duplicate_reference`)."""
+    before = fetch(conn, reference_id)
+    if before is None:
+        raise NotFound
+    if state not in TRANSITIONS[before.state]:
+        raise Conflict(f"A {before.state} reference cannot become {state}.", code="illegal_state", field="state")
+    new = NewReference(before.kind, before.image_sha256, before.width, before.height, before.box)
+    if before.state not in _LIVE and state in _LIVE and has(conn, before.brand_id, new, states=_LIVE):
+        raise _duplicate()
+    conn.execute(
+        sa.update(references)
+        .where(references.c.id == reference_id)
+        .values(state=state, state_reason=reason, updated_at=at)
+    )
+    after = fetch(conn, reference_id)
+    assert after is not None
+    if "active" in (before.state, after.state):
+        brand_rows.bump_version(conn)
+    audit.append(
+        conn,
+        actor=actor,
+        action=f"reference.{state}",
+        kind="reference",
+        object_id=reference_id,
+        before=record(before),
+        after=record(after),
+        at=at,
+    )
+    return after
+
+
+def has(
+    conn: Connection, brand_id: str, new: NewReference, *, states: tuple[ReferenceState, ...] | None = None
+) -> bool:
+    """Whether the brand has the same picture with the same kind and box, in one of `states` (None: in any)."""
+    query = sa.select(references.c.id).where(
+        references.c.brand_id == brand_id,
+        references.c.kind == new.kind,
+        references.c.image_sha256 == new.image_sha256,
+        sa.type_coerce(references.c.box, sa.Text) == box_text(new.box),
+    )
+    if states is not None:
+        query = query.where(references.c.state.in_(states))
+    return conn.execute(query.limit(1)).first() is not None
+
+
+def fetch(conn: Connection, reference_id: str) -> Reference | None:
+    """The reference with this id."""
+    if not is_id(reference_id):
+        return None
+    row = conn.execute(sa.select(references).where(references.c.id == reference_id)).first()
+    return None if row is None else Reference(**row._mapping)
+
+
+def fetch_page(
+    conn: Connection, *, brand_id: str | None, kind: str | None, state: str | None, after: str | None, limit: int
+) -> tuple[Reference, ...]:
+    """Up to `limit` references by id, those with an id above `after` only; None = any."""
+    query = sa.select(references).order_by(references.c.id).limit(limit)
+    for column, value in ((references.c.brand_id, brand_id), (references.c.kind, kind), (references.c.state, state)):
+        if value is not None:
+            query = query.where(column == value)
+    if after is not None:
+        query = query.where(references.c.id > after)
+    return tuple(Reference(**row._mapping) for row in conn.execute(query))
+
+
+def record(reference: Reference) -> dict[str, Any]:
+    """The reference as JSON for the audit log."""
+    row = asdict(reference)
+    for time in ("created_at", "updated_at", "created_by", "id"):
+        del row[time]
+    return {**row, "box": reference.box and list(reference.box)}
+
+
+def _duplicate() -> Conflict:
+    return Conflict(
+        "The brand has this picture with the same kind and box already.", code="duplicate_reference", field="image"
+    )

@@ -1,0 +1,1 @@
+"""Judges a listing: encode, match, features, verdict, HTTP, CLI."""

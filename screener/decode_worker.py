@@ -1,0 +1,91 @@
+"""The process that decodes pictures: small, limited, and killed without regret.
+
+Hostile bytes meet the decoders only here. It speaks length-prefixed JSON and raw bytes over one socket: nothing that
+comes from it is ever unpickled.
+
+```
+request   {"bytes": n, "boxes": "listing" | [[x0, y0, x1, y1]] } then n bytes of the file
+answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...]} then (regions, S, S, 3) uint8
+          {"code", "message"} for a picture that cannot be used
+```
+"""
+
+import contextlib
+import json
+import os
+import resource
+import socket
+import struct
+import sys
+from typing import Any
+
+import numpy as np
+
+from screener.decode import decode
+from screener.errors import ImageUnusable
+from screener.gate import Limits
+from screener.preprocess import ImagePreprocess, prepare
+from screener.regions import listing_regions
+
+MEMORY = 3 * 1024**3
+"""Address space in bytes: 40 megapixels at 16 bytes each, with every buffer of a progressive JPEG, fit four times."""
+_LENGTH = struct.Struct(">I")
+
+
+def send(connection: socket.socket, header: dict[str, Any], payload: memoryview | bytes = b"") -> None:
+    """Writes one message."""
+    text = json.dumps(header, separators=(",", ":")).encode()
+    connection.sendall(_LENGTH.pack(len(text)) + text)
+    if len(payload):
+        connection.sendall(payload)
+
+
+def receive_exactly(connection: socket.socket, count: int) -> bytearray:
+    """Reads `count` bytes; EOFError when the other side is gone."""
+    buffer = bytearray(count)
+    view = memoryview(buffer)
+    while view:
+        received = connection.recv_into(view)
+        if not received:
+            raise EOFError("the other side closed the connection")
+        view = view[received:]
+    return buffer
+
+
+def receive(connection: socket.socket) -> dict[str, Any]:
+    """Reads one header; the caller reads the payload that it announces."""
+    (length,) = _LENGTH.unpack(receive_exactly(connection, _LENGTH.size))
+    header: dict[str, Any] = json.loads(receive_exactly(connection, length))
+    return header
+
+
+def _answer(connection: socket.socket, spec: ImagePreprocess, limits: Limits) -> None:
+    request = receive(connection)
+    data = bytes(receive_exactly(connection, request["bytes"]))
+    try:
+        picture = decode(data, limits)
+    except ImageUnusable as error:
+        send(connection, {"code": error.code, "message": error.message})
+        return
+    wanted = request["boxes"]
+    regions = listing_regions(len(picture.frames)) if wanted == "listing" else [(0, tuple(box)) for box in wanted]
+    pixels = np.stack([prepare(picture.frames[frame], box, spec) for frame, box in regions])
+    header = {"format": picture.format, "width": picture.width, "height": picture.height}
+    send(connection, header | {"regions": [[frame, *box] for frame, box in regions]}, pixels.data.cast("B"))
+
+
+def main() -> None:
+    """Serves requests on the inherited socket until its parent closes it."""
+    descriptor, spec, limits = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+    for kind, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
+        with contextlib.suppress(ValueError, OSError):  # macOS refuses some limits; the clock still holds
+            resource.setrlimit(kind, (value, value))
+    os.nice(1)  # under full load the process that answers goes first
+    with socket.socket(fileno=descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
+        send(connection, {"ready": True})
+        while True:
+            _answer(connection, ImagePreprocess.from_json(spec), Limits(**limits))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,133 @@
+"""Screenings in the database: written in one transaction with their vectors, their idempotency key and audit row."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from brands import audit
+from brands.schema import idempotency, screening_images, screenings
+from screener import embeddings
+from screener.embeddings import Embedding
+from screener.errors import IdempotencyMismatch, ScreeningNotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """What makes a request the same as an earlier one: who sent it, the key it carries, and what it says."""
+
+    key_id: str
+    idempotency_key: str | None
+    fingerprint: str
+
+
+def earlier_answer(connection: sa.Connection, repeat: Repeat) -> dict[str, Any] | None:
+    """The answer given to the same request before.
+
+    Raises
+    ------
+    IdempotencyMismatch
+        when the key was used for another request
+    """
+    if repeat.idempotency_key is None:
+        return None
+    row = connection.execute(
+        sa.select(idempotency.c.fingerprint, screenings.c.answer)
+        .join(screenings, screenings.c.id == idempotency.c.screening_id)
+        .where(
+            idempotency.c.key_id == repeat.key_id,
+            idempotency.c.idempotency_key == repeat.idempotency_key,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    if row.fingerprint != repeat.fingerprint:
+        raise IdempotencyMismatch("This idempotency key was used for another request.", field="Idempotency-Key")
+    answer: dict[str, Any] = row.answer
+    return answer
+
+
+def save(
+    connection: sa.Connection,
+    *,
+    repeat: Repeat,
+    seller_id: str,
+    encoder_id: str,
+    request: Mapping[str, Any],
+    answer: Mapping[str, Any],
+    new: Sequence[Embedding],
+    at: datetime,
+) -> Mapping[str, Any]:
+    """Writes a screening, or gives the answer that the same request got while this one was being judged."""
+    audit.lock(connection)  # also makes the look and the insert below one step on PostgreSQL
+    if (earlier := earlier_answer(connection, repeat)) is not None:
+        return earlier
+    connection.execute(
+        sa.insert(screenings).values(
+            id=answer["id"],
+            listing_id=answer["listing_id"],
+            revision=answer["revision"],
+            key_id=repeat.key_id,
+            seller_id=seller_id,
+            brand_id=answer["brand"]["id"],
+            verdict=answer["verdict"],
+            probability=answer["probability"],
+            release_id=answer["release"],
+            fingerprint=repeat.fingerprint,
+            request=request,
+            answer=answer,
+            rescreen=answer["rescreen"],
+            created_at=at,
+        )
+    )
+    if answer["images"]:
+        connection.execute(
+            sa.insert(screening_images),
+            [{"screening_id": answer["id"], **picture} for picture in answer["images"]],
+        )
+    if repeat.idempotency_key is not None:
+        connection.execute(
+            sa.insert(idempotency).values(
+                key_id=repeat.key_id,
+                idempotency_key=repeat.idempotency_key,
+                fingerprint=repeat.fingerprint,
+                screening_id=answer["id"],
+                created_at=at,
+            )
+        )
+    embeddings.store(connection, encoder_id, new, at)
+    audit.append(
+        connection,
+        actor=f"key:{repeat.key_id}" if repeat.key_id.startswith("key_") else repeat.key_id,
+        action="screening.add",
+        kind="screening",
+        object_id=answer["id"],
+        before=None,
+        after={
+            "listing_id": answer["listing_id"],
+            "revision": answer["revision"],
+            "verdict": answer["verdict"],
+            "probability": answer["probability"],
+            "release": answer["release"],
+            "fingerprint": repeat.fingerprint,
+        },
+        at=at,
+    )
+    return answer
+
+
+def fetch(connection: sa.Connection, screening_id: str) -> dict[str, Any]:
+    """The answer of a screening.
+
+    Raises
+    ------
+    ScreeningNotFound
+    """
+    answer: dict[str, Any] | None = connection.execute(
+        sa.select(screenings.c.answer).where(screenings.c.id == screening_id)
+    ).scalar_one_or_none()
+    if answer is None:
+        raise ScreeningNotFound("No such screening.")
+    return answer

@@ -1,0 +1,155 @@
+"""Keeps what is served equal to the registry: embeds what is new, builds a snapshot, switches to it."""
+
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import structlog
+from numpy.typing import NDArray
+
+from brands.blobs import FolderBlobs
+from brands.database import Database
+from brands.errors import RegistryError
+from index.errors import IndexRefused
+from index.live import Live
+from index.snapshot import build_snapshot, load_snapshot, prune_snapshots
+from screener import embeddings, rule
+from screener.directory import Directory, Entry, read_directory, read_version
+from screener.embeddings import Embedding
+from screener.encoder import Encoder
+from screener.errors import ScreenerError
+from screener.preprocess import WHOLE
+from screener.regions import reference_view
+from screener.release import Release, Serving, read_pointer, write_pointer
+from screener.workers import DecodePool
+
+log = structlog.get_logger()
+
+_EMBED_AT_ONCE = 64
+_LOAD_AT_ONCE = 5000
+Progress = Callable[[int, int], None]
+"""Told how many references are embedded, of how many that need it."""
+
+
+class Refresher:
+    """Builds and switches releases; threads and processes may share the folder and the database."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        blobs: FolderBlobs,
+        pool: DecodePool,
+        encoder: Encoder,
+        folder: Path,
+        live: Live[Serving],
+        now: Callable[[], datetime],
+    ):
+        """`folder` holds `CURRENT` and `index/`; `now` gives aware UTC times."""
+        self._database, self._blobs, self._pool, self._encoder = database, blobs, pool, encoder
+        self._folder, self._live, self._now = folder, live, now
+        self._one_at_a_time = threading.Lock()
+
+    def refresh(self, progress: Progress | None = None) -> bool:
+        """Serves the registry as it is now; True when something was switched.
+
+        Raises
+        ------
+        RegistryError, IndexRefused, ScreenerError
+            and the release that was served goes on being served
+        """
+        with self._one_at_a_time:  # a slower, older refresh must not switch back what a newer one switched to
+            served = self._live.current
+            with self._database.read() as connection:
+                if served and read_version(connection) == served.directory.version:
+                    self._live.confirm()
+                    return False
+                directory = read_directory(connection)
+            serving = self._resumed(directory) or self._built(directory, progress)
+            self._live.swap(serving)
+            log.info("release_switched", release=serving.release.id, references=len(serving.snapshot.ids))
+            return True
+
+    def _resumed(self, directory: Directory) -> Serving | None:
+        """The snapshot on disk, when it is of this encoder and these references: a quick start."""
+        try:
+            release = read_pointer(self._folder)
+            if release is None or release.encoder != self._encoder.bundle.id:
+                return None
+            snapshot = load_snapshot(self._folder / "index" / release.snapshot, encoder_id=release.encoder)
+        except (IndexRefused, ScreenerError) as error:
+            log.warning("snapshot_refused", message=str(error))
+            return None
+        # A reference's picture never changes, so equal ids and encoder mean equal vectors.
+        if snapshot.ids != tuple(directory.entries) or release != self._release(release.snapshot):
+            return None
+        return Serving(release, self._encoder, snapshot, directory)
+
+    def _built(self, directory: Directory, progress: Progress | None) -> Serving:
+        encoder_id, dim = self._encoder.bundle.id, self._encoder.bundle.dim
+        usable, vectors = self._vectors(list(directory.entries.values()), progress)
+        root = self._folder / "index"
+        manifest = build_snapshot(
+            root,
+            encoder_id=encoder_id,
+            dim=dim,
+            ids=[entry.id for entry in usable],
+            vectors=vectors,
+            registry_version=directory.version,
+            now=self._now(),
+        )
+        snapshot = load_snapshot(root / manifest.id, encoder_id=encoder_id)
+        release = self._release(manifest.id)
+        write_pointer(self._folder, release)
+        prune_snapshots(root, served=manifest.id)
+        return Serving(release, self._encoder, snapshot, directory)
+
+    def _release(self, snapshot_id: str) -> Release:
+        return Release(self._encoder.bundle.id, snapshot_id, rule.JUDGE, rule.POLICY)
+
+    def _vectors(self, entries: Sequence[Entry], progress: Progress | None) -> tuple[list[Entry], NDArray[np.float32]]:
+        """One vector per reference, shape (n, d); references whose picture cannot be read are logged and left out."""
+        dim, encoder_id = self._encoder.bundle.dim, self._encoder.bundle.id
+        matrix = np.empty((len(entries), dim), dtype=np.float32)
+        missing: dict[tuple[str, str], list[int]] = {}
+        for start in range(0, len(entries), _LOAD_AT_ONCE):
+            keys = [(entry.sha256, reference_view(entry.box)) for entry in entries[start : start + _LOAD_AT_ONCE]]
+            with self._database.read() as connection:
+                stored = embeddings.load(connection, encoder_id, keys, dim)
+            for row, key in enumerate(keys, start):
+                if key in stored:
+                    matrix[row] = stored[key].vectors[0]
+                else:
+                    missing.setdefault(key, []).append(row)
+        todo = list(missing)
+        for start in range(0, len(todo), _EMBED_AT_ONCE):
+            chunk = todo[start : start + _EMBED_AT_ONCE]
+            batch = self._embed([entries[missing[key][0]] for key in chunk])
+            with self._database.write() as connection:
+                embeddings.store(connection, encoder_id, batch, self._now())
+            for embedding in batch:
+                matrix[missing.pop((embedding.sha256, embedding.view))] = embedding.vectors[0]
+            if progress:
+                progress(start + len(chunk), len(todo))
+        unusable = {row for rows in missing.values() for row in rows}
+        if not unusable:
+            return list(entries), matrix
+        usable = [row for row in range(len(entries)) if row not in unusable]
+        return [entries[row] for row in usable], matrix[usable]
+
+    def _embed(self, entries: Sequence[Entry]) -> list[Embedding]:
+        def one(entry: Entry) -> Embedding | None:
+            box = entry.box or WHOLE
+            try:
+                decoded = self._pool.decode(self._blobs.get(entry.sha256), [box])
+            except (ScreenerError, RegistryError) as error:
+                log.error("reference_unusable", reference=entry.id, code=error.code)
+                return None
+            vectors = self._encoder.encode_pixels(decoded.pixels)
+            return Embedding(entry.sha256, reference_view(entry.box), ((0, box),), vectors)
+
+        with ThreadPoolExecutor(4, thread_name_prefix="embed") as threads:
+            return [embedding for embedding in threads.map(one, entries) if embedding]

@@ -1,0 +1,65 @@
+"""A release: encoder, snapshot, judge and policy that are switched together, named by one small file."""
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from index.durable import write_file
+from index.snapshot import Snapshot
+from screener.directory import Directory
+from screener.encoder import Encoder
+from screener.errors import ReleaseRefused
+
+POINTER = "CURRENT"
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What `CURRENT` names."""
+
+    encoder: str
+    snapshot: str
+    judge: str
+    policy: str
+
+    @property
+    def id(self) -> str:
+        """`rel_` and 16 hex digits of SHA-256 over the four names."""
+        return f"rel_{hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """Everything one screening reads, fixed for its whole length."""
+
+    release: Release
+    encoder: Encoder
+    snapshot: Snapshot
+    directory: Directory
+
+
+def write_pointer(folder: Path, release: Release) -> None:
+    """Makes `release` the current one, atomically and durably."""
+    write_file(folder / POINTER, json.dumps({"release": release.id, **asdict(release)}, indent=1).encode())
+
+
+def read_pointer(folder: Path) -> Release | None:
+    """The current release, or None where none was ever made.
+
+    Raises
+    ------
+    ReleaseRefused
+        when the file is there but names no release
+    """
+    try:
+        fields = json.loads((folder / POINTER).read_bytes())
+        identifier = fields.pop("release")
+        release = Release(**fields)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ReleaseRefused("The file CURRENT does not name a release.") from error
+    if release.id != identifier:
+        raise ReleaseRefused("The file CURRENT names a release by an id that is not its own.")
+    return release

@@ -1,0 +1,178 @@
+"""Everything that screening needs, opened in the right order from the settings and closed again."""
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from types import TracebackType
+
+import structlog
+
+from brands.blobs import FolderBlobs
+from brands.database import Database
+from brands.errors import RegistryError
+from brands.ids import utc_now
+from brands.keys import Keys
+from brands.registry import Registry
+from brands.secret import load_or_create_secret
+from index.errors import IndexRefused
+from index.live import Live
+from screener.bundle import load_bundle
+from screener.encoder import Encoder
+from screener.errors import ScreenerError
+from screener.metrics import Metrics
+from screener.pictures import PictureReader
+from screener.preprocess import WHOLE
+from screener.refresh import Refresher
+from screener.release import Serving
+from screener.screening import Screener
+from screener.settings import Settings
+from screener.workers import DecodePool
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A picture that the image gate let through; width and height in pixels, as painted."""
+
+    sha256: str
+    width: int
+    height: int
+
+
+class Truth:
+    """Database, pictures, registry and keys: what the command line needs when it does not look at pictures."""
+
+    def __init__(self, settings: Settings):
+        """Opens the database and brings its tables up to date."""
+        self.settings = settings
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        self.database = Database(settings.resolved_database_url)
+        self.database.migrate()
+        self.blobs = FolderBlobs(settings.data_dir / "blobs")
+        self.registry = Registry(self.database, self.blobs, utc_now)
+        self.keys = Keys(self.database, load_or_create_secret(settings.data_dir / "secret"), utc_now)
+
+    def close(self) -> None:
+        """Closes the database."""
+        self.database.close()
+
+    def __enter__(self) -> "Truth":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts of a running screener; `open_service` makes it, `close` ends its processes and threads."""
+
+    truth: Truth
+    encoder: Encoder
+    pool: DecodePool
+    live: Live[Serving]
+    refresher: Refresher
+    metrics: Metrics
+    pictures: PictureReader
+    screener: Screener
+    _stop: threading.Event = field(default_factory=threading.Event)
+    _keeper: threading.Thread | None = None
+
+    def admit(self, data: bytes) -> Admitted:
+        """The image gate for uploads: decodes the picture whole.
+
+        Raises
+        ------
+        ImageUnusable
+            with the code of the limit that it breaks
+        """
+        decoded = self.pool.decode(data, [WHOLE])
+        return Admitted(hashlib.sha256(data).hexdigest(), decoded.width, decoded.height)
+
+    def keep_fresh(self) -> None:
+        """Follows the registry in a thread of its own until `close`."""
+        self._keeper = threading.Thread(target=self._follow, name="refresh", daemon=True)
+        self._keeper.start()
+
+    def close(self) -> None:
+        """Ends threads and processes; a refresh that is under way is finished first."""
+        self._stop.set()
+        if self._keeper:
+            self._keeper.join()
+        self.pool.close()
+        self.pictures.close()
+        self.encoder.close()
+        self.truth.close()
+
+    def _follow(self) -> None:
+        steps: tuple[Callable[[], object], ...] = (self.refresher.refresh, self.truth.keys.write_uses)
+        while not self._stop.wait(self.truth.settings.refresh_seconds):
+            for step in steps:
+                try:
+                    step()
+                except (RegistryError, IndexRefused, ScreenerError, OSError) as error:
+                    # `/readyz` and the metrics show the age of what is served; an old index beats none.
+                    log.error("refresh_failed", error=type(error).__name__, message=str(error))
+                except Exception:
+                    log.exception("refresh_failed")
+
+    def __enter__(self) -> "Service":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+def open_service(settings: Settings) -> Service:
+    """Loads the bundle (checked against its golden outputs) and starts the decoders; `refresher.refresh` is yours.
+
+    Raises
+    ------
+    BundleRefused
+        for a bundle that cannot be trusted
+    """
+    truth = Truth(settings)
+    bundle = load_bundle(settings.bundle_path)
+    pool = DecodePool(bundle.preprocess, settings.image_limits, size=settings.decode_workers)
+    encoder = Encoder(bundle, workers=settings.encode_workers)
+    encoder.check_golden()
+    live: Live[Serving] = Live(clock=time.monotonic)
+    metrics = Metrics()
+    metrics.watch("screener_index_age_seconds", "Since index and registry were last known to agree.", lambda: live.age)
+    metrics.watch(
+        "screener_index_references",
+        "References in the served index.",
+        lambda: len(live.current.snapshot.ids) if live.current else 0,
+    )
+    pictures = PictureReader(
+        database=truth.database, pool=pool, metrics=metrics, threads=settings.decode_workers + settings.encode_workers
+    )
+    return Service(
+        truth=truth,
+        encoder=encoder,
+        pool=pool,
+        live=live,
+        refresher=Refresher(
+            database=truth.database,
+            blobs=truth.blobs,
+            pool=pool,
+            encoder=encoder,
+            folder=settings.data_dir,
+            live=live,
+            now=utc_now,
+        ),
+        metrics=metrics,
+        pictures=pictures,
+        screener=Screener(
+            database=truth.database,
+            blobs=truth.blobs,
+            pictures=pictures,
+            live=live,
+            settings=settings,
+            metrics=metrics,
+            now=utc_now,
+        ),
+    )

@@ -1,0 +1,134 @@
+"""Wires settings to the HTTP application and serves it: `python serve.py`."""
+
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from importlib.metadata import PackageNotFoundError, version
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from brands.errors import InvalidKey, RegistryError, Unauthenticated
+from brands.keys import Keys
+from brands.routes import brand_router
+from index.errors import IndexRefused
+from screener import logs
+from screener.edge import CheckKey, Edge, install_error_handlers
+from screener.errors import ScreenerError
+from screener.routes import screening_router, state_router
+from screener.service import Service, open_service
+from screener.settings import Settings, problems
+
+DESCRIPTION = """
+Screens marketplace listings for counterfeits.
+
+* **Publish hooks** send a listing to `POST /v1/screenings` and show the seller what is in `prompt`.
+* **Brands** register names, official pictures and known fakes under `/v1/brands`.
+* **Errors** have one shape: `{"error": {"code", "message", "field", "request_id"}}`.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application, ready to judge: encoder and index are loaded before the first request.
+
+    Raises
+    ------
+    ScreenerError, IndexRefused, RegistryError
+        when something that is needed to start cannot be trusted or reached
+    """
+    settings = settings or Settings()
+    service = open_service(settings)
+    try:
+        service.refresher.refresh()
+    except BaseException:
+        service.close()
+        raise
+    return application(service)
+
+
+def application(service: Service) -> FastAPI:
+    """The HTTP side of an opened service; closing the application closes the service."""
+    settings, truth = service.truth.settings, service.truth
+    closing = False
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        nonlocal closing
+        service.keep_fresh()
+        yield
+        closing = True
+        service.close()
+
+    app = FastAPI(
+        title="Listing screener",
+        version=_version(),
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        openapi_url="/openapi.json",
+    )
+    install_error_handlers(app)
+    # Judging waits for decoders and encoders; more threads than can be at work at once would only wait elsewhere.
+    threads = settings.decode_workers + settings.encode_workers
+    app.include_router(
+        screening_router(
+            service.screener,
+            database=truth.database,
+            keys=truth.keys,
+            settings=settings,
+            metrics=service.metrics,
+            threads=threads,
+        )
+    )
+    app.include_router(brand_router(truth.registry, truth.keys, service.admit))
+    app.include_router(state_router(service.live, service.metrics, settings, lambda: closing))
+    app.add_middleware(Edge, settings=settings, metrics=service.metrics, check_key=_check_key(truth.keys))
+    return app
+
+
+def _check_key(keys: Keys) -> CheckKey:
+    def check(header: str | None) -> None:
+        scheme, _, key = (header or "").partition(" ")
+        if scheme.lower() != "bearer" or not key:
+            raise Unauthenticated
+        if keys.authenticate(key.strip()) is None:
+            raise InvalidKey
+
+    return check
+
+
+def _version() -> str:
+    try:
+        return version("listing-screener")
+    except PackageNotFoundError:  # run from a checkout that was never installed
+        return "0"
+
+
+def main() -> int:
+    """Serves until stopped; exit code 1 when the service cannot start, 2 for settings that make no sense."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        print(*problems(error), sep="\n", file=sys.stderr)
+        return 2
+    logs.configure(settings.log_level, settings.log_format)
+    try:
+        app = create_app(settings)
+    except (ScreenerError, IndexRefused, RegistryError, OSError, ValueError) as error:
+        print(f"The service cannot start: {error}", file=sys.stderr)
+        return 1
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        h11_max_incomplete_event_size=settings.header_bytes + settings.url_bytes + 1024,
+        timeout_graceful_shutdown=10,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
