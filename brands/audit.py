@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,6 +38,19 @@ class AuditReport:
     head: str
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who did what to which object, and what it was `before` and `after` (JSON objects, or None)."""
+
+    actor: str
+    action: str
+    kind: str
+    object_id: str
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+    at: datetime
+
+
 def lock(conn: Connection) -> tuple[int, str]:
     """Waits for the right to write audit rows until the transaction ends; gives the count of rows and the last hash.
 
@@ -62,21 +75,24 @@ def append(
 
     `before` and `after` are JSON objects, None where there is nothing. The row stays or goes with `conn`'s transaction.
     """
+    return append_all(conn, [Change(actor, action, kind, object_id, before, after, at)])
+
+
+def append_all(conn: Connection, changes: Sequence[Change]) -> int:
+    """Writes a row for each change, in their order, and gives the last sequence."""
     count, previous = lock(conn)
-    row: dict[str, Any] = {
-        "sequence": count + 1,
-        "at": at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "actor": actor,
-        "action": action,
-        "kind": kind,
-        "object_id": object_id,
-        "before": before,
-        "after": after,
-    }
-    digest = _digest(row, previous)
-    conn.execute(sa.insert(audit).values(**row, previous_hash=previous, hash=digest))
-    conn.execute(sa.update(audit_head).values(count=count + 1, hash=digest))
-    return count + 1
+    rows = []
+    for change in changes:
+        count += 1
+        at = change.at.astimezone(UTC).isoformat(timespec="microseconds")
+        row = {"sequence": count, **asdict(change), "at": at}
+        digest = _digest(row, previous)
+        rows.append({**row, "previous_hash": previous, "hash": digest})
+        previous = digest
+    if rows:
+        conn.execute(sa.insert(audit), rows)
+        conn.execute(sa.update(audit_head).values(count=count, hash=previous))
+    return count
 
 
 def verify(conn: Connection) -> AuditReport:

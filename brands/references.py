@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -13,9 +14,11 @@ from sqlalchemy.exc import IntegrityError
 from brands import audit, brand_rows, checks
 from brands.columns import box_text
 from brands.errors import Conflict, Invalid, NotFound
-from brands.ids import is_id
-from brands.model import REFERENCE_KINDS, NewReference, Reference, ReferenceState
+from brands.ids import Clock, Randomness, is_id, new_id
+from brands.model import REFERENCE_KINDS, REFERENCE_STATES, NewReference, Reference, ReferenceState
 from brands.schema import references
+
+Place = tuple[str, str, str]
 
 TRANSITIONS: dict[ReferenceState, tuple[ReferenceState, ...]] = {
     "pending": ("active", "rejected", "withdrawn"),
@@ -25,6 +28,7 @@ TRANSITIONS: dict[ReferenceState, tuple[ReferenceState, ...]] = {
 }
 """Which state may follow which. A rejected picture can be uploaded again: it does not count as a duplicate."""
 
+_IMAGES_AT_ONCE = 500
 _LIVE: tuple[ReferenceState, ...] = ("pending", "active")
 
 
@@ -48,49 +52,55 @@ def checked(new: NewReference) -> NewReference:
 def insert(
     conn: Connection,
     brand_id: str,
-    new: NewReference,
+    pictures: Sequence[NewReference],
     *,
-    reference_id: str,
     state: ReferenceState,
     actor: str,
-    at: datetime,
-) -> Reference:
-    """Writes a checked reference and its audit row. Raises Conflict (`duplicate_reference`)."""
-    reference = Reference(
-        id=reference_id,
-        brand_id=brand_id,
-        state=state,
-        state_reason="",
-        created_at=at,
-        created_by=actor,
-        updated_at=at,
-        kind=new.kind,
-        image_sha256=new.image_sha256,
-        box=new.box,
-        width=new.width,
-        height=new.height,
-        source=new.source,
-        notes=new.notes,
-    )
-    if has(conn, brand_id, new, states=_LIVE):
+    clock: Clock,
+    randomness: Randomness,
+) -> tuple[Reference, ...]:
+    """Writes checked references and an audit row for each. Raises Conflict (`duplicate_reference`), then for all."""
+    born = []
+    for new in pictures:
+        at = clock()
+        born.append(
+            Reference(
+                id=new_id("ref", at, randomness),
+                brand_id=brand_id,
+                kind=new.kind,
+                state=state,
+                state_reason="",
+                image_sha256=new.image_sha256,
+                box=new.box,
+                width=new.width,
+                height=new.height,
+                source=new.source,
+                notes=new.notes,
+                created_at=at,
+                created_by=actor,
+                updated_at=at,
+            )
+        )
+    if taken(conn, brand_id, pictures, states=_LIVE):
         raise _duplicate()
+    if not born:
+        return ()
     try:
-        conn.execute(sa.insert(references).values(**asdict(reference)))
+        conn.execute(sa.insert(references), [asdict(reference) for reference in born])
     except IntegrityError as error:
         raise _duplicate() from error
     if state == "active":
         brand_rows.bump_version(conn)
-    audit.append(
+    audit.append_all(
         conn,
-        actor=actor,
-        action="reference.add",
-        kind="reference",
-        object_id=reference.id,
-        before=None,
-        after=record(reference),
-        at=at,
+        [
+            audit.Change(
+                actor, "reference.add", "reference", reference.id, None, record(reference), reference.created_at
+            )
+            for reference in born
+        ],
     )
-    return reference
+    return tuple(born)
 
 
 def move(
@@ -102,8 +112,7 @@ def move(
         raise NotFound
     if state not in TRANSITIONS[before.state]:
         raise Conflict(f"A {before.state} reference cannot become {state}.", code="illegal_state", field="state")
-    new = NewReference(before.kind, before.image_sha256, before.width, before.height, before.box)
-    if before.state not in _LIVE and state in _LIVE and has(conn, before.brand_id, new, states=_LIVE):
+    if before.state not in _LIVE and state in _LIVE and taken(conn, before.brand_id, [before], states=_LIVE):
         raise _duplicate()
     conn.execute(
         sa.update(references)
@@ -127,19 +136,30 @@ def move(
     return after
 
 
-def has(
-    conn: Connection, brand_id: str, new: NewReference, *, states: tuple[ReferenceState, ...] | None = None
-) -> bool:
-    """Whether the brand has the same picture with the same kind and box, in one of `states` (None: in any)."""
-    query = sa.select(references.c.id).where(
-        references.c.brand_id == brand_id,
-        references.c.kind == new.kind,
-        references.c.image_sha256 == new.image_sha256,
-        sa.type_coerce(references.c.box, sa.Text) == box_text(new.box),
-    )
-    if states is not None:
-        query = query.where(references.c.state.in_(states))
-    return conn.execute(query.limit(1)).first() is not None
+def place(picture: NewReference | Reference) -> Place:
+    """What makes two references of a brand the same: kind, picture and box."""
+    return (picture.kind, picture.image_sha256, box_text(picture.box))
+
+
+def taken(
+    conn: Connection,
+    brand_id: str,
+    pictures: Sequence[NewReference | Reference],
+    *,
+    states: tuple[ReferenceState, ...] = REFERENCE_STATES,
+) -> set[Place]:
+    """Which of the pictures' places the brand has a reference for, in one of `states`."""
+    wanted = {place(picture) for picture in pictures}
+    images = sorted({picture.image_sha256 for picture in pictures})
+    found: set[Place] = set()
+    for start in range(0, len(images), _IMAGES_AT_ONCE):
+        query = sa.select(references.c.kind, references.c.image_sha256, references.c.box).where(
+            references.c.brand_id == brand_id,
+            references.c.image_sha256.in_(images[start : start + _IMAGES_AT_ONCE]),
+            references.c.state.in_(states),
+        )
+        found |= {(kind, image, box_text(box)) for kind, image, box in conn.execute(query)}
+    return found & wanted
 
 
 def fetch(conn: Connection, reference_id: str) -> Reference | None:

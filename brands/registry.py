@@ -114,7 +114,7 @@ class Registry:
         checked = replace(checked, image_sha256=self.blobs.put(data))
         with self.database.write() as conn:
             audit.lock(conn)
-            return self._insert_reference(conn, actor, brand_id, checked, state)
+            return self._insert_references(conn, actor, brand_id, [checked], state)[0]
 
     def set_reference_state(
         self, *, actor: str, reference_id: str, state: ReferenceState, reason: str = ""
@@ -170,11 +170,10 @@ class Registry:
                 brand = self._insert(conn, actor, details)
             else:
                 brand = self._change(conn, actor, before, details, before.state, "brand.update")
-            added = 0
-            for picture in checked:
-                if not references.has(conn, brand.id, picture):
-                    self._insert_reference(conn, actor, brand.id, picture, "active")
-                    added += 1
+            new = {references.place(picture): picture for picture in checked}
+            for place in references.taken(conn, brand.id, checked):
+                del new[place]
+            added = len(self._insert_references(conn, actor, brand.id, list(new.values()), "active"))
         return Imported(brand, before is None, before not in (None, brand), added, len(checked) - added)
 
     def version(self) -> int:
@@ -191,12 +190,12 @@ class Registry:
     ) -> Brand:
         return brand_changes.change(conn, before, details, state, action=action, actor=actor, at=self._clock())
 
-    def _insert_reference(
-        self, conn: Connection, actor: str, brand_id: str, new: NewReference, state: ReferenceState
-    ) -> Reference:
-        at = self._clock()
-        reference_id = new_id("ref", at, self._randomness)
-        return references.insert(conn, brand_id, new, reference_id=reference_id, state=state, actor=actor, at=at)
+    def _insert_references(
+        self, conn: Connection, actor: str, brand_id: str, pictures: Sequence[NewReference], state: ReferenceState
+    ) -> tuple[Reference, ...]:
+        return references.insert(
+            conn, brand_id, pictures, state=state, actor=actor, clock=self._clock, randomness=self._randomness
+        )
 
 
 def _known(brand: Brand | None) -> Brand:

@@ -49,12 +49,12 @@ class Edge:
         started = time.monotonic()
         state = scope.setdefault("state", {})
         state |= {"request_id": request_id, "started": started}
-        status = 500
+        status, answering = 500, False
 
         async def stamped(message: Message) -> None:
-            nonlocal status
+            nonlocal status, answering
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, answering = message["status"], True
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode())]
             await send(message)
 
@@ -68,7 +68,11 @@ class Edge:
                 scope, receive, stamped
             )
         except Exception:
-            log.exception("request_failed")  # Starlette has answered 500 in the error shape by now
+            log.exception("request_failed")
+            if not answering:
+                await error_response(500, "internal_error", "The service failed.", None, request_id)(
+                    scope, receive, stamped
+                )
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             seconds = time.monotonic() - started
@@ -172,14 +176,10 @@ def install_error_handlers(app: FastAPI) -> None:
             error.status_code, code, message, None, request.state.request_id, dict(error.headers or {})
         )
 
-    def unexpected(request: Request, _: Exception) -> JSONResponse:
-        return error_response(500, "internal_error", "The service failed.", None, request.state.request_id)
-
     app.add_exception_handler(ScreenerError, raised)
     app.add_exception_handler(RegistryError, raised)
     app.add_exception_handler(RequestValidationError, invalid)
     app.add_exception_handler(HTTPException, http)
-    app.add_exception_handler(Exception, unexpected)
 
 
 def validation_refusal(errors: Any, *, code: str = "invalid_request") -> InputRefused:

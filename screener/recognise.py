@@ -19,8 +19,8 @@ class Recognition:
 
     `status` is `recognised` (registered, `brand_id` says which), `unknown` (a brand nobody registered, or none that we
     can tell), or `none` (the seller declares that there is no brand, and nothing speaks against it). `recognised_by`
-    holds `words` and/or `pictures`; `disguised` marks a name found only after putting its spelling right; `disagreement`
-    that words and pictures name different brands.
+    holds `words` and/or `pictures`; `disguised` marks a name found only after putting its spelling right;
+    `disagreement` that words and pictures name different brands.
     """
 
     status: Status
