@@ -33,8 +33,11 @@ def publish_folder(temporary: Path, final: Path) -> None:
 
 
 def write_file(path: Path, data: bytes) -> None:
-    """Replaces a file atomically: a reader sees the old bytes or the new ones, also after power loss."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Replaces a file atomically: a reader sees the old bytes or the new ones, also after power loss.
+
+    Writers of one file take turns (`locked`): the temporary file has one name, so that killed writers leave only one.
+    """
+    temporary = path.with_name(f".{path.name}.tmp")
     with temporary.open("wb") as file:
         file.write(data)
         file.flush()

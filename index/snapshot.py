@@ -1,7 +1,6 @@
 """Snapshots on disk: immutable folders with an index, its vectors and ids, and a manifest of hashes."""
 
 import json
-import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -86,9 +85,9 @@ def build_snapshot(
             try:
                 return verify_snapshot(final)
             except SnapshotRefused:
-                shutil.rmtree(final)  # damaged on disk: the truth is at hand, so build it again
+                _remove(final)  # damaged on disk: the truth is at hand, so build it again
         _sweep(root)
-        temporary = root / f".{identifier}.{os.getpid()}.tmp"
+        temporary = root / f".{identifier}.tmp"
         temporary.mkdir()
         index = make_index(vectors)
         faiss.write_index(index, str(temporary / "index.faiss"))
@@ -181,11 +180,19 @@ def prune_snapshots(root: Path, *, served: str, keep: int = KEEP) -> list[str]:
         others = [manifest.id for manifest in list_snapshots(root) if manifest.id != served]
         removed = others[keep - 1 :]
         for identifier in removed:
-            shutil.rmtree(root / identifier)
+            _remove(root / identifier)
         return removed
 
 
+def _remove(folder: Path) -> None:
+    """Takes the name away first: a folder half deleted by a killed process is a leftover, not a damaged snapshot."""
+    _sweep(folder.parent)
+    leftover = folder.with_name(f".{folder.name}.tmp")
+    folder.rename(leftover)
+    shutil.rmtree(leftover)
+
+
 def _sweep(root: Path) -> None:
-    """Removes what a killed build left behind; the lock is held, so nobody is writing it."""
+    """Removes what a killed process left behind; the lock is held, so nobody is writing it."""
     for leftover in root.glob(".snp_*.tmp"):
         shutil.rmtree(leftover)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BundleRefused
+from .manifest import number, same_keys, strict_json, whole
 from .preprocess import ImagePreprocess
 from .tokenizer import TextPreprocess
 
@@ -79,7 +79,7 @@ class Bundle:
 def load_bundle(path: Path) -> Bundle:
     """Read a bundle and check its format, its manifest and every hash. ``BundleRefused`` names what does not fit."""
     try:
-        manifest = _json(_bytes(path / MANIFEST))
+        manifest = strict_json(_bytes(path / MANIFEST))
         if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
             raise ValueError(f"unknown format, this version reads {FORMAT}")
         return _checked(path, manifest)
@@ -91,7 +91,7 @@ def load_bundle(path: Path) -> Bundle:
 
 def _checked(path: Path, manifest: dict[str, Any]) -> Bundle:
     fields = {"format", "name", "id", "dim", "precision", "parts", "operating_points", "golden_tolerance", "metrics"}
-    _same_keys("manifest", manifest, fields | {"source", "files"})
+    same_keys("manifest", manifest, fields | {"source", "files"})
     files = manifest["files"]
     if unknown := set(files) - {*REQUIRED_FILES, *OPTIONAL_FILES}:
         raise ValueError(f"files lists what no bundle has: {sorted(unknown)}")
@@ -109,9 +109,9 @@ def _checked(path: Path, manifest: dict[str, Any]) -> Bundle:
         raise ValueError(f"precision must give image and text, each one of {PRECISIONS}")
     if not all(isinstance(manifest[key], dict) for key in ("metrics", "source")):
         raise ValueError("metrics and source must be objects")
-    dim = _whole("dim", manifest["dim"], 1, MAX_DIM)
-    preprocess = _json(contents["preprocess.json"])
-    _same_keys("preprocess.json", preprocess, {"image", "text"})
+    dim = whole("dim", manifest["dim"], 1, MAX_DIM)
+    preprocess = strict_json(contents["preprocess.json"])
+    same_keys("preprocess.json", preprocess, {"image", "text"})
     return Bundle(
         path=path,
         id=manifest["id"],
@@ -121,7 +121,7 @@ def _checked(path: Path, manifest: dict[str, Any]) -> Bundle:
         preprocess=ImagePreprocess.from_json(preprocess["image"]),
         text=TextPreprocess.from_json(preprocess["text"]),
         operating_points=_operating_points(manifest["operating_points"]),
-        golden_tolerance=_number("golden_tolerance", manifest["golden_tolerance"], 0.0, 0.1),
+        golden_tolerance=number("golden_tolerance", manifest["golden_tolerance"], 0.0, 0.1),
         manifest=manifest,
         background=_background(path / "background.npz", dim) if "background.npz" in files else None,
     )
@@ -182,49 +182,19 @@ def _bytes(file: Path) -> bytes:
 
 def _read(path: Path, name: str, files: Mapping[str, Any]) -> bytes:
     data = _bytes(path / name)
-    _same_keys(name, files[name], {"sha256", "bytes"})
+    same_keys(name, files[name], {"sha256", "bytes"})
     if len(data) != files[name]["bytes"] or _sha256(data) != files[name]["sha256"]:
         raise BundleRefused(f"{path / name} does not have the hash its manifest gives")
     return data
-
-
-def _json(data: bytes) -> Any:
-    def constant(name: str) -> NoReturn:
-        raise ValueError(f"{name} is not JSON")
-
-    def unique(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-        pairs = list(pairs)
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError("a key is given twice")
-        return dict(pairs)
-
-    return json.loads(data.decode("utf-8"), parse_constant=constant, object_pairs_hook=unique)
-
-
-def _same_keys(what: str, data: Mapping[str, Any], keys: set[str]) -> None:
-    if not isinstance(data, dict) or set(data) != keys:
-        raise ValueError(f"{what} must have exactly the keys {sorted(keys)}")
-
-
-def _whole(what: str, value: Any, low: int, high: int) -> int:
-    if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"{what} must be a whole number {low}..{high}")
-    return value
-
-
-def _number(what: str, value: Any, low: float, high: float) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value) or not low <= value <= high:
-        raise ValueError(f"{what} must be a number {low}..{high}")
-    return float(value)
 
 
 def _parts(data: Any, dim: int) -> tuple[Part, ...]:
     """Parts in order, end to end over the whole vector, every use served by one part at most."""
     parts: list[Part] = []
     for item in data:
-        _same_keys("part", item, {"name", "start", "stop", "for"})
-        start = _whole("start", item["start"], 0, dim)
-        parts.append(Part(str(item["name"]), start, _whole("stop", item["stop"], start + 1, dim), tuple(item["for"])))
+        same_keys("part", item, {"name", "start", "stop", "for"})
+        start = whole("start", item["start"], 0, dim)
+        parts.append(Part(str(item["name"]), start, whole("stop", item["stop"], start + 1, dim), tuple(item["for"])))
     edges = [0, *(part.stop for part in parts)]
     if not parts or [part.start for part in parts] != edges[:-1] or edges[-1] != dim:
         raise ValueError("parts must cover the vector end to end")
@@ -239,10 +209,10 @@ def _operating_points(data: Mapping[str, Any]) -> dict[str, OperatingPoint]:
         raise ValueError(f"operating_points for unknown uses {sorted(unknown)}")
     points = {use: OperatingPoint(**point) for use, point in data.items()}
     for use, point in points.items():
-        _number(f"score of {use}", point.score, -1.0, 1.0)
-        _number(f"false_match_rate of {use}", point.false_match_rate, 0.0, 1.0)
+        number(f"score of {use}", point.score, -1.0, 1.0)
+        number(f"false_match_rate of {use}", point.false_match_rate, 0.0, 1.0)
         if point.recall is not None:
-            _number(f"recall of {use}", point.recall, 0.0, 1.0)
+            number(f"recall of {use}", point.recall, 0.0, 1.0)
     return points
 
 

@@ -51,7 +51,10 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="Port to listen on; default: SCREENER_PORT, or 8000.")
     ] = None,
 ) -> None:
-    """Serve the HTTP API until stopped; every other setting comes from the environment (SCREENER_...)."""
+    """Serve the HTTP API.
+
+    Every other setting comes from the environment (SCREENER_...).
+    """
     options = {"SCREENER_DATA_DIR": data_dir, "SCREENER_HOST": host, "SCREENER_PORT": port}
     os.environ.update({name: str(value) for name, value in options.items() if value is not None})
     settings_of(None)

@@ -15,9 +15,10 @@ def _group() -> None:
 
 @app.command()
 def verify(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Check the hash chain of the audit log from its first row to its head.
+    """Check the chain of the audit log.
 
-    Keep a copy of the head elsewhere and compare: whoever can rewrite the whole database can forge a whole chain.
+    Every row is hashed with the one before it, up to the head. Keep a copy of the head elsewhere and compare: whoever
+    can rewrite the whole database can forge a whole chain.
     """
     from dataclasses import asdict
 

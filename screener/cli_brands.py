@@ -45,7 +45,7 @@ def _seller(text: str) -> AuthorisedSeller:
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The brand's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The brand's name.")],
     alias: Annotated[list[str] | None, typer.Option(help="Another name, in any script; repeat for more.")] = None,
     wordmark: Annotated[list[str] | None, typer.Option(help="A registered word; repeat for more.")] = None,
     category: Annotated[list[str] | None, typer.Option(help="A kind of goods; repeat for more.")] = None,
@@ -114,10 +114,11 @@ def import_brands(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import brand folders: brand.json beside authentic/, logo/, known_fake/ and negative/.
+    """Import brand folders.
 
-    Running it again brings brands up to date and adds the pictures that are new. A brand with a fault is left as it
-    was; the others are imported.
+    A brand folder holds brand.json beside authentic/, logo/, known_fake/ and negative/ with pictures. Running it again
+    brings brands up to date and adds the pictures that are new. A brand with a fault is left as it was; the others are
+    imported.
     """
     from brands.importer import import_folder
 

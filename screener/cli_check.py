@@ -17,6 +17,7 @@ from screener.cli_output import AsJson, Failure, print_json, print_table, progre
 if TYPE_CHECKING:
     from screener.payloads import ListingIn
     from screener.service import Service
+    from screener.settings import Settings
 
 LISTING_FILE = "listing.json"
 SECONDS = 60.0
@@ -35,7 +36,7 @@ def check(
     paths: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...|DIR",
+            metavar="FILE|DIR",
             exists=True,
             help="The pictures of one listing; or a folder with listing.json and its pictures; or a folder of such"
             " folders; or a folder of pictures, each a listing of its own.",
@@ -52,9 +53,10 @@ def check(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Screen listings from the shell; the answers are recorded like those of the server.
+    """Screen listings from the shell.
 
-    The exit code tells whether everything was screened, not what the verdicts are.
+    The answers are recorded like those of the server. The exit code tells whether everything was screened, not what
+    the verdicts are.
     """
     asked = price_of(price, currency)
     words = {
@@ -64,11 +66,11 @@ def check(
         "seller": None if seller is None else {"id": seller},
         "price": asked and {"amount": asked.amount, "currency": asked.currency},
     }
-    cases = _cases(paths, {name: value for name, value in words.items() if value is not None})
-    most = settings_of(data_dir).images
+    settings = settings_of(data_dir)
+    cases = _cases(paths, {name: value for name, value in words.items() if value is not None}, settings)
     for case in cases:
-        if len(case.pictures) > most:
-            raise Failure(f"A listing may have at most {most} pictures; {shown(case.listing.listing_id)} has more.")
+        if len(case.pictures) > settings.images:
+            raise Failure(f"{case.listing.listing_id} has more than {settings.images} pictures.")
     answers = []
     with open_screener(data_dir) as service:
         with progress("references") as advance:
@@ -83,11 +85,11 @@ def check(
         _print_answers(answers)
 
 
-def _cases(paths: Sequence[Path], words: dict[str, Any]) -> list[Case]:
+def _cases(paths: Sequence[Path], words: dict[str, Any], settings: "Settings") -> list[Case]:
     if not any(path.is_dir() for path in paths):
         return [Case(_listing(paths[0], words), tuple(paths))]
     if len(paths) > 1:
-        raise typer.BadParameter("one folder, or files only", param_hint="FILE...|DIR")
+        raise typer.BadParameter("one folder, or files only", param_hint="FILE|DIR")
     folder = paths[0]
     folders = (
         [folder]
@@ -96,7 +98,7 @@ def _cases(paths: Sequence[Path], words: dict[str, Any]) -> list[Case]:
     )
     if folders and words:
         raise typer.BadParameter(f"{LISTING_FILE} has the listing's words; the options cannot change them")
-    cases = [Case(_read_listing(place / LISTING_FILE), _pictures(place)) for place in folders]
+    cases = [Case(_read_listing(place / LISTING_FILE, settings.json_depth), _pictures(place)) for place in folders]
     cases = cases or [Case(_listing(path, words), (path,)) for path in _pictures(folder)]
     if not cases:
         raise Failure(f"There is neither a listing nor a picture in {folder}.")
@@ -116,13 +118,12 @@ def _listing(picture: Path, words: dict[str, Any]) -> "ListingIn":
     return _validated({"listing_id": shown(picture.name), "title": "", "seller": {"id": "unknown"}} | words)
 
 
-def _read_listing(path: Path) -> "ListingIn":
+def _read_listing(path: Path, depth: int) -> "ListingIn":
     from screener import strict_json
     from screener.errors import BodyRefused
-    from screener.settings import Settings
 
     try:
-        return _validated(strict_json.loads(path.read_bytes(), max_depth=Settings.model_fields["json_depth"].default))
+        return _validated(strict_json.loads(path.read_bytes(), max_depth=depth))
     except (Failure, BodyRefused) as error:
         raise Failure(f"{path}: {error}") from None
 

@@ -23,7 +23,10 @@ def samples(
     directory: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="Folder to write, made if absent.")],
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same pictures.")] = 7,
 ) -> None:
-    """Write fictional brands and sample listings: DIR/brands for `brands import`, DIR/listings for `check`."""
+    """Write sample brands and listings.
+
+    They are fictional: DIR/brands is for `brands import`, DIR/listings for `check`.
+    """
     from screener.samples import generate
 
     with Console(stderr=True).status("Rendering the samples"):
@@ -41,7 +44,10 @@ def demo(
     ] = 8000,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the server running until Ctrl-C.")] = False,
 ) -> None:
-    """Screen sample listings: register sample brands, start a server, send it listings, print its verdicts."""
+    """Screen the samples over HTTP.
+
+    Registers the sample brands, starts a server, sends it the sample listings and prints its verdicts.
+    """
     from screener.demo import run_demo
 
     # The demo's brands must not get into a registry that somebody uses.

@@ -17,9 +17,10 @@ app = typer.Typer(help="Index snapshots.", no_args_is_help=True)
 
 @app.command()
 def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Embed the references that are new and build the snapshot of the registry as it is now.
+    """Build a snapshot of the registry.
 
-    A running server does this by itself; this prepares its start, or repairs a damaged index.
+    References that are new are embedded first. A running server does this by itself; this prepares its start, or
+    repairs a damaged index.
     """
     with open_screener(data_dir) as service:
         before = _current(service.truth.settings.data_dir)
@@ -41,7 +42,10 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 @app.command("list")
 def list_index(data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """List the snapshots on disk, newest first; the served one is marked."""
+    """List the snapshots on disk.
+
+    Newest first; the one that a server would start with is marked.
+    """
     from index.snapshot import list_snapshots
     from screener.release import read_pointer
 
@@ -71,12 +75,15 @@ def list_index(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     snapshot_id: Annotated[
-        str | None, typer.Argument(metavar="[SNAPSHOT_ID]", help="See `index list`; default: all of them.")
+        str | None, typer.Argument(metavar="SNAPSHOT_ID", help="See `index list`; default: all of them.")
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check snapshots: the hash of every file, and that their parts fit together."""
+    """Check snapshots on disk.
+
+    The hash of every file, and that their parts fit together.
+    """
     from index.errors import SnapshotRefused
     from index.snapshot import load_snapshot, read_manifest
 

@@ -1,24 +1,15 @@
 """Commands about API keys."""
 
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from brands.model import ApiKey, Scope
 from screener.cli_open import DataDir, actor, every, open_truth
 from screener.cli_output import AsJson, print_json, print_table
 
-if TYPE_CHECKING:
-    from brands.model import ApiKey
-
 app = typer.Typer(help="API keys.", no_args_is_help=True)
-
-
-class _Scope(StrEnum):
-    hook = "hook"
-    brand = "brand"
-    admin = "admin"
 
 
 def _time(text: str) -> datetime:
@@ -32,7 +23,7 @@ def _time(text: str) -> datetime:
 @app.command()
 def create(
     scope: Annotated[
-        _Scope, typer.Option(help="hook: screen listings; brand: see and change one brand; admin: everything.")
+        Scope, typer.Option(help="hook: screen listings; brand: see and change one brand; admin: everything.")
     ],
     brand: Annotated[str | None, typer.Option(metavar="BRAND_ID", help="The brand of the scope brand.")] = None,
     label: Annotated[str, typer.Option(help="What the key is for.")] = "",
@@ -42,11 +33,12 @@ def create(
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key and print it, this once: only a hash of it is stored."""
+    """Make an API key and print it.
+
+    It is shown this once: only a hash of it is stored.
+    """
     with open_truth(data_dir, existing=False) as truth:
-        key, plaintext = truth.keys.create(
-            actor=actor(), scope=scope.value, brand_id=brand, label=label, expires_at=expires
-        )
+        key, plaintext = truth.keys.create(actor=actor(), scope=scope, brand_id=brand, label=label, expires_at=expires)
     if as_json:
         print_json({"key": _record(key), "plaintext": plaintext})
     else:
@@ -73,19 +65,22 @@ def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="See `keys list`.")], data_dir: DataDir = None
 ) -> None:
-    """Make a key useless; running servers follow within five seconds."""
+    """Make a key useless.
+
+    Running servers follow within five seconds.
+    """
     with open_truth(data_dir) as truth:
         key = truth.keys.revoke(actor=actor(), key_id=key_id)
     typer.echo(f"{key.id} is revoked.")
 
 
-def _state(key: "ApiKey", now: datetime) -> str:
+def _state(key: ApiKey, now: datetime) -> str:
     if key.revoked_at:
         return "revoked"
     return "expired" if key.expires_at and key.expires_at <= now else "active"
 
 
-def _record(key: "ApiKey") -> dict[str, Any]:
+def _record(key: ApiKey) -> dict[str, Any]:
     from brands.payloads import KeyOut
 
     return KeyOut.model_validate(key).model_dump(mode="json")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from screener.cli_open import settings_of
-from screener.cli_output import AsJson, Failure, print_json, print_table, shown
+from screener.cli_output import AsJson, print_json, print_table, shown
 from screener.errors import BundleRefused
 
 if TYPE_CHECKING:
@@ -17,7 +17,10 @@ app = typer.Typer(help="Encoder bundles.", no_args_is_help=True)
 
 @app.command("list")
 def list_models(as_json: AsJson = False) -> None:
-    """List the embedded bundle and the one of the settings, with the hash of every file checked."""
+    """List the bundles at hand.
+
+    The embedded one and that of SCREENER_BUNDLE, with the hash of every file checked; the served one is marked.
+    """
     from screener.bundle import load_bundle
     from screener.settings import EMBEDDED_BUNDLES
 
@@ -57,11 +60,14 @@ def list_models(as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     path: Annotated[
-        Path | None, typer.Argument(metavar="[PATH]", help="A bundle; default: the one of the settings.")
+        Path | None, typer.Argument(metavar="PATH", help="A bundle; default: the one of the settings.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check every hash of a bundle, load it, and compare what it computes with its golden outputs."""
+    """Check a bundle.
+
+    The hash of every file, whether it loads, and whether it computes its golden outputs.
+    """
     from screener.bundle import load_bundle
     from screener.encoder import Encoder
 

@@ -97,7 +97,7 @@ def output() -> Console:
 
 
 def shown(value: object) -> str:
-    """A value as text that no terminal obeys: what cannot be printed (escapes, bytes that are not UTF-8) is replaced."""
+    """A value as text that no terminal obeys: escapes, and bytes that are not UTF-8, are replaced."""
     text = "" if value is None else str(value)
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 

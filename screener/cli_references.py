@@ -1,13 +1,12 @@
 """Commands about references: add pictures to a brand, list them, withdraw one."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from brands.errors import Conflict, Invalid
-from brands.model import Box, Reference
+from brands.model import Box, Reference, ReferenceKind, ReferenceState
 from screener.cli_open import DataDir, actor, every, open_screener, open_truth, read_picture
 from screener.cli_output import AsJson, Failure, explain, print_json, print_table, progress, shown
 from screener.errors import ImageUnusable
@@ -18,45 +17,23 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Pictures that listings are compared with.", no_args_is_help=True)
 
 
-class _Kind(StrEnum):
-    authentic = "authentic"
-    logo = "logo"
-    known_fake = "known_fake"
-    negative = "negative"
-
-
-class _State(StrEnum):
-    pending = "pending"
-    active = "active"
-    withdrawn = "withdrawn"
-    rejected = "rejected"
-
-
-def _box(text: str) -> Box:
-    try:
-        x0, y0, x1, y1 = (float(side) for side in text.split(","))
-    except ValueError:
-        raise typer.BadParameter("a box is X0,Y0,X1,Y1 as shares of the picture's sides") from None
-    return (x0, y0, x1, y1)
-
-
 @app.command()
 def add(
     brand_id: Annotated[str, typer.Argument(metavar="BRAND_ID", help="See `brands list`.")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", exists=True, dir_okay=False, help="Pictures.")],
-    kind: Annotated[_Kind, typer.Option(help="What the pictures show.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", exists=True, dir_okay=False, help="Pictures.")],
+    kind: Annotated[ReferenceKind, typer.Option(help="What the pictures show.")],
     box: Annotated[
         Box | None,
-        typer.Option(parser=_box, metavar="X0,Y0,X1,Y1", help="Where the mark is, as shares of the sides."),
+        typer.Option(metavar="X0 Y0 X1 Y1", help="Where the mark is, as shares of the sides."),
     ] = None,
     source: Annotated[str, typer.Option(help="Where the pictures come from.")] = "",
     notes: Annotated[str, typer.Option(help="What else there is to say.")] = "",
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
-    """Add pictures to a brand; they count from the server's next refresh on.
+    """Add pictures to a brand.
 
-    A picture that cannot be used is refused; the others are added.
+    They count from the server's next refresh on. A picture that cannot be used is refused; the others are added.
     """
     outcomes = []
     with open_screener(data_dir) as service, progress("pictures") as advance:
@@ -81,8 +58,8 @@ def add(
 @app.command("list")
 def list_references(
     brand: Annotated[str | None, typer.Option(metavar="BRAND_ID", help="Of this brand only.")] = None,
-    kind: Annotated[_Kind | None, typer.Option(help="Of this kind only.")] = None,
-    state: Annotated[_State | None, typer.Option(help="In this state only.")] = None,
+    kind: Annotated[ReferenceKind | None, typer.Option(help="Of this kind only.")] = None,
+    state: Annotated[ReferenceState | None, typer.Option(help="In this state only.")] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
@@ -91,11 +68,7 @@ def list_references(
         if brand is not None:
             truth.registry.get_brand(brand)
         found = list(
-            every(
-                lambda after: truth.registry.list_references(
-                    brand_id=brand, kind=kind and kind.value, state=state and state.value, after=after
-                )
-            )
+            every(lambda after: truth.registry.list_references(brand_id=brand, kind=kind, state=state, after=after))
         )
     if as_json:
         print_json([_record(reference) for reference in found])
@@ -124,7 +97,7 @@ def withdraw(
 
 
 def _add(
-    service: "Service", brand_id: str, path: Path, kind: _Kind, box: Box | None, source: str, notes: str
+    service: "Service", brand_id: str, path: Path, kind: ReferenceKind, box: Box | None, source: str, notes: str
 ) -> dict[str, Any]:
     """What became of one picture: a reference, or an error that is the picture's own."""
     data = read_picture(path, service.truth.settings.image_bytes)
@@ -133,7 +106,7 @@ def _add(
         reference = service.truth.registry.add_reference(
             actor=actor(),
             brand_id=brand_id,
-            kind=kind.value,
+            kind=kind,
             data=data,
             width=image.width,
             height=image.height,

@@ -14,7 +14,7 @@ from pathlib import Path
 from screener.cli_output import Failure
 
 HOST = "127.0.0.1"
-READY_SECONDS = 60.0
+READY_SECONDS = 180.0
 STOP_SECONDS = 20.0
 """More than the server gives the requests that are under way."""
 

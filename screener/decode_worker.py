@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import socket
 import struct
 import sys
@@ -29,6 +30,8 @@ from screener.regions import listing_regions
 
 MEMORY = 3 * 1024**3
 """Address space in bytes: 40 megapixels at 16 bytes each, with every buffer of a progressive JPEG, fit four times."""
+ALONE_SECONDS = 10
+"""The kernel ends a worker that is at one picture for this long. The parent kills it sooner, unless it was killed."""
 _LENGTH = struct.Struct(">I")
 
 
@@ -62,6 +65,7 @@ def receive(connection: socket.socket) -> dict[str, Any]:
 def _answer(connection: socket.socket, spec: ImagePreprocess, limits: Limits) -> None:
     request = receive(connection)
     data = bytes(receive_exactly(connection, request["bytes"]))
+    signal.alarm(ALONE_SECONDS)
     try:
         picture = decode(data, limits)
     except ImageUnusable as error:
@@ -84,6 +88,7 @@ def main() -> None:
     with socket.socket(fileno=descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
         send(connection, {"ready": True})
         while True:
+            signal.alarm(0)
             _answer(connection, ImagePreprocess.from_json(spec), Limits(**limits))
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from brands.schema import embeddings
-from screener.encoder import as_stored, from_stored
+from screener.encoder import from_stored
 from screener.preprocess import Box
 
 _AT_ONCE = 500
@@ -20,13 +20,19 @@ _AT_ONCE = 500
 class Embedding:
     """What the encoder made of one picture.
 
-    `regions` gives the frame number and relative box of each row of `vectors`, shape (regions, d), float32, unit norm.
+    `regions` gives the frame number and relative box of each row of `stored`, shape (regions, d). A fresh vector is
+    rounded to float16 like a stored one, so that an answer does not depend on whether its pictures were known.
     """
 
     sha256: str
     view: str
     regions: tuple[tuple[int, Box], ...]
-    vectors: NDArray[np.float32]
+    stored: NDArray[np.float16]
+
+    @property
+    def vectors(self) -> NDArray[np.float32]:
+        """The vectors to compute with, shape (regions, d), float32, unit norm."""
+        return from_stored(self.stored)
 
 
 def load(
@@ -42,9 +48,9 @@ def load(
             embeddings.c.encoder_id == encoder_id, embeddings.c.image_sha256.in_({sha256 for sha256, _ in chunk})
         )
         for sha256, view, regions, raw in connection.execute(query):
-            vectors = from_stored(np.frombuffer(raw, dtype="<f2").reshape(len(regions), dim).astype(np.float16))
+            stored = np.frombuffer(raw, dtype="<f2").reshape(len(regions), dim).astype(np.float16, copy=False)
             boxes = tuple((frame, (x0, y0, x1, y1)) for frame, x0, y0, x1, y1 in regions)
-            found[sha256, view] = Embedding(sha256, view, boxes, vectors)
+            found[sha256, view] = Embedding(sha256, view, boxes, stored)
     return {key: found[key] for key in wanted if key in found}
 
 
@@ -56,7 +62,7 @@ def store(connection: sa.Connection, encoder_id: str, new: Sequence[Embedding], 
             "encoder_id": encoder_id,
             "view": embedding.view,
             "regions": [[frame, *box] for frame, box in embedding.regions],
-            "vectors": as_stored(embedding.vectors).astype("<f2").tobytes(),
+            "vectors": embedding.stored.astype("<f2", copy=False).tobytes(),
             "created_at": at,
         }
         connection.execute(_insert(connection).values(values).on_conflict_do_nothing())

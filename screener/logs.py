@@ -11,7 +11,7 @@ _LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARN
 def configure(level: str, fmt: str) -> None:
     """Sends events at `level` and above to standard error, as JSON lines or (`text`) for people."""
     # Without local variables: they would put listings and keys into the log.
-    text = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    text = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback)
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer(ensure_ascii=False) if fmt == "json" else text
     )

@@ -10,7 +10,7 @@ from typing import Literal
 from brands.database import Database
 from screener import embeddings
 from screener.embeddings import Embedding
-from screener.encoder import Encoder
+from screener.encoder import Encoder, as_stored
 from screener.errors import ImageUnusable
 from screener.metrics import Metrics
 from screener.regions import LISTING_VIEW
@@ -86,7 +86,7 @@ class PictureReader:
         return Looked(
             sha256,
             "screened",
-            embedding=Embedding(sha256, LISTING_VIEW, decoded.regions, vectors),
+            embedding=Embedding(sha256, LISTING_VIEW, decoded.regions, as_stored(vectors)),
             decode_ms=(decoded_at - started) * 1000,
             encode_ms=(encoded_at - decoded_at) * 1000,
         )

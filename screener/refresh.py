@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from brands.blobs import FolderBlobs
 from brands.database import Database
 from brands.errors import RegistryError
+from index.durable import locked
 from index.errors import IndexRefused
 from index.live import Live
 from index.snapshot import build_snapshot, load_snapshot, prune_snapshots
 from screener import embeddings, rule
 from screener.directory import Directory, Entry, read_directory, read_version
 from screener.embeddings import Embedding
-from screener.encoder import Encoder
+from screener.encoder import Encoder, as_stored
 from screener.errors import ScreenerError
 from screener.preprocess import WHOLE
 from screener.regions import reference_view
@@ -92,19 +93,21 @@ class Refresher:
         encoder_id, dim = self._encoder.bundle.id, self._encoder.bundle.dim
         usable, vectors = self._vectors(list(directory.entries.values()), progress)
         root = self._folder / "index"
-        manifest = build_snapshot(
-            root,
-            encoder_id=encoder_id,
-            dim=dim,
-            ids=[entry.id for entry in usable],
-            vectors=vectors,
-            registry_version=directory.version,
-            now=self._now(),
-        )
-        snapshot = load_snapshot(root / manifest.id, encoder_id=encoder_id)
-        release = self._release(manifest.id)
-        write_pointer(self._folder, release)
-        prune_snapshots(root, served=manifest.id)
+        # One process at a time: else the snapshot that one names in `CURRENT` could be pruned by another.
+        with locked(self._folder):
+            manifest = build_snapshot(
+                root,
+                encoder_id=encoder_id,
+                dim=dim,
+                ids=[entry.id for entry in usable],
+                vectors=vectors,
+                registry_version=directory.version,
+                now=self._now(),
+            )
+            snapshot = load_snapshot(root / manifest.id, encoder_id=encoder_id)
+            release = self._release(manifest.id)
+            write_pointer(self._folder, release)
+            prune_snapshots(root, served=manifest.id)
         return Serving(release, self._encoder, snapshot, directory)
 
     def _release(self, snapshot_id: str) -> Release:
@@ -149,7 +152,7 @@ class Refresher:
                 log.error("reference_unusable", reference=entry.id, code=error.code)
                 return None
             vectors = self._encoder.encode_pixels(decoded.pixels)
-            return Embedding(entry.sha256, reference_view(entry.box), ((0, box),), vectors)
+            return Embedding(entry.sha256, reference_view(entry.box), ((0, box),), as_stored(vectors))
 
         with ThreadPoolExecutor(4, thread_name_prefix="embed") as threads:
             return [embedding for embedding in threads.map(one, entries) if embedding]

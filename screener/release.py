@@ -40,7 +40,7 @@ class Serving:
 
 
 def write_pointer(folder: Path, release: Release) -> None:
-    """Makes `release` the current one, atomically and durably."""
+    """Makes `release` the current one, atomically and durably; the caller holds `index.durable.locked(folder)`."""
     write_file(folder / POINTER, json.dumps({"release": release.id, **asdict(release)}, indent=1).encode())
 
 

@@ -1,5 +1,6 @@
 """Everything that screening needs, opened in the right order from the settings and closed again."""
 
+import contextlib
 import hashlib
 import threading
 import time
@@ -11,6 +12,7 @@ import structlog
 
 from brands.blobs import FolderBlobs
 from brands.database import Database
+from brands.durable import make_folder
 from brands.errors import RegistryError
 from brands.ids import utc_now
 from brands.keys import Keys
@@ -48,7 +50,7 @@ class Truth:
     def __init__(self, settings: Settings):
         """Opens the database and brings its tables up to date."""
         self.settings = settings
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_folder(settings.data_dir)
         self.database = Database(settings.resolved_database_url)
         self.database.migrate()
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
@@ -105,6 +107,8 @@ class Service:
         self.pool.close()
         self.pictures.close()
         self.encoder.close()
+        with contextlib.suppress(RegistryError):  # an observation; a database that is gone must not stop the stop
+            self.truth.keys.write_uses()
         self.truth.close()
 
     def _follow(self) -> None:

@@ -309,7 +309,7 @@ def test_the_database_itself_refuses_twins(registry: Registry, monkeypatch: pyte
     """The checks before are for the message; a writer that slips past them meets the unique indexes."""
     brand = add(registry)
     upload(registry, brand)
-    monkeypatch.setattr(references, "has", lambda *_args, **_options: False)
+    monkeypatch.setattr(references, "taken", lambda *_args, **_options: set())
     with pytest.raises(Conflict, match="picture"):
         upload(registry, brand)
     monkeypatch.setattr(brand_rows, "fetch_named", lambda *_args: None)
@@ -522,7 +522,7 @@ def test_every_mutation_is_audited_in_its_own_transaction(
         if not name.startswith("_") and "actor" in inspect.signature(method).parameters
     }
     assert set(mutations) == public
-    append = audit.append
+    append = audit.append_all
 
     def append_and_fail(*args: Any, **options: Any) -> int:
         append(*args, **options)
@@ -531,7 +531,7 @@ def test_every_mutation_is_audited_in_its_own_transaction(
     for name, (mutate, action) in mutations.items():
         before = content(database)
         for failing in (append_and_fail, lambda *_args, **_options: 1 / 0):
-            monkeypatch.setattr(audit, "append", failing)
+            monkeypatch.setattr(audit, "append_all", failing)
             with pytest.raises(ZeroDivisionError):
                 mutate()
             monkeypatch.undo()
@@ -614,3 +614,16 @@ def test_the_picture_is_durable_before_the_row(registry: Registry, monkeypatch: 
     with pytest.raises(OSError, match="No space"):
         upload(registry, brand, b"another")
     assert len(registry.list_references()) == 1
+
+
+def test_an_import_of_many_pictures_is_one_change_and_can_be_repeated(registry: Registry, database: Database) -> None:
+    pictures = [NewReference("negative", f"{i:064x}", 4, 3) for i in range(1100)]
+    first = registry.import_brand(actor="a", details=BrandDetails("Aurelia"), pictures=pictures + pictures[:5])
+    assert (first.created, first.added, first.present) == (True, 1100, 5)
+    assert registry.version() == 2  # the brand, and its references together
+    more = [*pictures, NewReference("logo", pictures[0].image_sha256, 4, 3, (0, 0, 0.5, 0.5))]
+    again = registry.import_brand(actor="a", details=BrandDetails("Aurelia"), pictures=more)
+    assert (again.created, again.updated, again.added, again.present) == (False, False, 1, 1100)
+    with database.read() as conn:
+        report = audit.verify(conn)
+    assert (report.rows, report.ok) == (1102, True)

@@ -11,7 +11,9 @@ import httpx
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from service_kit import ACTOR, Kit, encoded, picture, running
+from test_decode import many_scans, png_header, saved, scene
 
 from screener import strict_json
 from screener.errors import BodyRefused
@@ -219,6 +221,26 @@ def test_an_unusable_upload_is_refused_and_nothing_is_stored(kit: Kit, data: byt
     refused(response, 422, code)
     assert rows(kit) == before
     assert sorted(kit.service.truth.blobs.root.rglob("*")) == stored
+
+
+def test_every_unusable_picture_of_a_listing_gets_its_exact_code(kit: Kit) -> None:
+    pictures = {
+        "image_empty": b"",
+        "image_format_unsupported": b"<!doctype html><title>photo.jpg</title>",
+        "image_damaged": saved(scene(), "JPEG")[:-200],
+        "image_too_small": encoded(Image.new("RGB", (1, 1))),
+        "image_side_too_long": png_header(30_000, 30_000),
+        "image_too_many_pixels": png_header(16_000, 16_000),
+        "image_aspect_extreme": encoded(Image.new("RGB", (32, 700))),
+        "image_too_many_scans": many_scans(2_000),
+    }
+    response = kit.screen(list(pictures.values()))
+    assert response.status_code == 200
+    assert [image["code"] for image in response.json()["images"]] == list(pictures)
+    assert response.json()["verdict"] == "unscreenable"
+    svg = kit.screen([b"<svg xmlns='http://www.w3.org/2000/svg'/>", encoded(Image.new("RGB", (1, 20_000)))])
+    codes = [image["code"] for image in svg.json()["images"]]
+    assert codes == ["image_format_unsupported", "image_side_too_long"]
 
 
 def test_unknown_paths_and_methods_have_the_error_shape(kit: Kit) -> None:

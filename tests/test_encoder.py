@@ -65,7 +65,7 @@ def test_other_shapes_and_types_are_refused(encoder: Encoder) -> None:
         with pytest.raises(ValueError, match="pixels must be uint8"):
             encoder.encode_pixels(wrong)
     with pytest.raises(ValueError, match="pixels must be uint8"):
-        encoder.encode_pixels(pictures(1).astype(np.float32))  # type: ignore[arg-type]
+        encoder.encode_pixels(pictures(1).astype(np.float32))
 
 
 def test_threads_share_one_encoder(encoder: Encoder) -> None:
