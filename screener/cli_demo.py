@@ -85,7 +85,7 @@ def _prepare(data_dir: Path, brands: Path) -> None:
             service.refresher.refresh(advance)
         serving = service.live.current
         assert serving is not None
-        typer.echo(f"{len(outcomes)} brands, {len(serving.snapshot.ids)} references in the index")
+        typer.echo(f"{len(outcomes)} brands, {serving.directory.references} references in the index")
 
 
 @contextmanager

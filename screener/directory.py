@@ -1,6 +1,6 @@
 """The registry as one screening needs it: every active brand and reference in memory, of one moment."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -11,16 +11,25 @@ from brands.model import Box, Brand, ReferenceKind
 from brands.schema import brands, references
 from screener.words import WordMatcher
 
+MARK = "#mark"
+"""Ends the id of a vector that is of a reference's mark, beside the vector of its whole picture."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An active reference; its place in the index is found by `id`."""
+    """One vector of an active reference: of its whole picture, or of the mark in it (`is_mark`).
+
+    `id` names the vector in the index; `box` is what it is of, None for the whole picture (also of a `logo` reference
+    that is nothing but the mark).
+    """
 
     id: str
+    reference_id: str
     brand_id: str
     kind: ReferenceKind
     sha256: str
     box: Box | None
+    is_mark: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +39,11 @@ class Directory:
     version: int
     brands: Mapping[str, Brand]
     entries: Mapping[str, Entry]
-    """Reference id to reference, in ascending order of id."""
-    by_picture: Mapping[str, tuple[str, ...]]
-    """SHA-256 of a picture to the references that are this very file (whole pictures only)."""
+    """Vector id to vector, in ascending order of id."""
+    by_picture: Mapping[str, tuple[Entry, ...]]
+    """SHA-256 of a picture to the vectors of this very file as a whole."""
+    references: int
+    """Active references; those with a marked logo have two vectors."""
     words: WordMatcher
 
 
@@ -58,12 +69,28 @@ def read_directory(connection: sa.Connection) -> Directory:
         .where(references.c.state == "active", brands.c.state == "active")
         .order_by(references.c.id)
     )
-    entries = {row.id: Entry(*row) for row in connection.execute(query)}
-    by_picture: dict[str, list[str]] = {}
+    rows = connection.execute(query).all()
+    entries = {entry.id: entry for row in rows for entry in _vectors(*row)}
+    by_picture: dict[str, list[Entry]] = {}
     for entry in entries.values():
         if entry.box is None:
-            by_picture.setdefault(entry.sha256, []).append(entry.id)
+            by_picture.setdefault(entry.sha256, []).append(entry)
     names = [(brand.id, name) for brand in known.values() for name in (brand.name, *brand.aliases, *brand.wordmarks)]
     return Directory(
-        version, known, entries, {sha256: tuple(ids) for sha256, ids in by_picture.items()}, WordMatcher(names)
+        version=version,
+        brands=known,
+        entries=entries,
+        by_picture={sha256: tuple(found) for sha256, found in by_picture.items()},
+        references=len(rows),
+        words=WordMatcher(names),
     )
+
+
+def _vectors(identifier: str, brand_id: str, kind: ReferenceKind, sha256: str, box: Box | None) -> Iterator[Entry]:
+    """A logo is its mark and nothing else; any other picture is itself, and its mark where one is marked."""
+    if kind == "logo":
+        yield Entry(identifier, identifier, brand_id, kind, sha256, box, True)
+        return
+    yield Entry(identifier, identifier, brand_id, kind, sha256, None, False)
+    if box is not None:
+        yield Entry(identifier + MARK, identifier, brand_id, kind, sha256, box, True)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from brands.model import ReferenceKind
 from screener.bundle import Bundle
+from screener.directory import Entry
 from screener.embeddings import Embedding
 from screener.preprocess import WHOLE, Box
 from screener.release import Serving
@@ -19,20 +20,9 @@ NEIGHBOURS = 12
 DEFAULT_THRESHOLDS: Mapping[str, float] = MappingProxyType({"copy": 0.85, "product": 0.85, "logo": 0.85})
 """Cosines for bundles that carry no operating points: high, because a wrong match accuses somebody."""
 
-_USES: Mapping[tuple[ReferenceKind, bool], tuple[str, ...]] = MappingProxyType(
-    {
-        # A whole picture may be a copy or show the same product; a window of it may show the mark.
-        ("authentic", True): ("copy", "product"),
-        ("authentic", False): ("copy",),
-        ("known_fake", True): ("copy", "product"),
-        ("known_fake", False): ("copy",),
-        ("negative", True): ("copy", "product", "logo"),
-        ("negative", False): ("copy", "logo"),
-        ("logo", True): ("logo",),
-        ("logo", False): ("logo",),
-    }
-)
-"""What a reference of a kind is compared for, by whether the listing's region is a whole picture."""
+_COMPARED: Mapping[bool, tuple[str, ...]] = MappingProxyType({True: ("copy", "product"), False: ("copy",)})
+"""What a whole picture is compared for, by whether the listing's region is a whole picture too: part of a picture may
+be copied, but does not show what the whole shows. Marks are compared with every region."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,22 +93,32 @@ def _matches(
         entry = serving.directory.entries.get(serving.snapshot.ids[place])
         if entry is None:
             continue
-        for use in _USES[entry.kind, box == WHOLE]:
+        for use in ("logo",) if entry.is_mark else _COMPARED[box == WHOLE]:
             score = float(cosines[use][column])
             if score >= limits[use]:
                 margin = min((score - limits[use]) / max(1.0 - limits[use], 1e-6), 1.0)
-                yield Match(
-                    position, frame, box, entry.id, entry.brand_id, entry.kind, use, round(score, 4), round(margin, 4)
-                )
+                yield _match(position, frame, box, entry, use, score, margin)
 
 
 def _same_files(serving: Serving, pictures: Mapping[int, Embedding]) -> Iterable[Match]:
     """References that are the very same file need no cosine."""
     for position, picture in pictures.items():
-        for reference_id in serving.directory.by_picture.get(picture.sha256, ()):
-            entry = serving.directory.entries[reference_id]
-            use = "logo" if entry.kind == "logo" else "copy"
-            yield Match(position, 0, WHOLE, entry.id, entry.brand_id, entry.kind, use, 1.0, 1.0)
+        for entry in serving.directory.by_picture.get(picture.sha256, ()):
+            yield _match(position, 0, WHOLE, entry, "logo" if entry.is_mark else "copy", 1.0, 1.0)
+
+
+def _match(position: int, frame: int, box: Box, entry: Entry, use: str, score: float, margin: float) -> Match:
+    return Match(
+        image=position,
+        frame=frame,
+        box=box,
+        reference_id=entry.reference_id,
+        brand_id=entry.brand_id,
+        kind=entry.kind,
+        use=use,
+        score=round(score, 4),
+        margin=round(margin, 4),
+    )
 
 
 def part_cosines(

@@ -71,7 +71,7 @@ class Refresher:
                 directory = read_directory(connection)
             serving = self._resumed(directory) or self._built(directory, progress)
             self._live.swap(serving)
-            log.info("release_switched", release=serving.release.id, references=len(serving.snapshot.ids))
+            log.info("release_switched", release=serving.release.id, references=directory.references)
             return True
 
     def _resumed(self, directory: Directory) -> Serving | None:
@@ -84,7 +84,7 @@ class Refresher:
         except (IndexRefused, ScreenerError) as error:
             log.warning("snapshot_refused", message=str(error))
             return None
-        # A reference's picture never changes, so equal ids and encoder mean equal vectors.
+        # What a vector is of never changes, so equal ids and encoder mean equal vectors.
         if snapshot.ids != tuple(directory.entries) or release != self._release(release.snapshot):
             return None
         return Serving(release, self._encoder, snapshot, directory)
@@ -149,7 +149,7 @@ class Refresher:
             try:
                 decoded = self._pool.decode(self._blobs.get(entry.sha256), [box])
             except (ScreenerError, RegistryError) as error:
-                log.error("reference_unusable", reference=entry.id, code=error.code)
+                log.error("reference_unusable", reference=entry.reference_id, code=error.code)
                 return None
             vectors = self._encoder.encode_pixels(decoded.pixels)
             return Embedding(entry.sha256, reference_view(entry.box), ((0, box),), as_stored(vectors))

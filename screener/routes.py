@@ -130,7 +130,7 @@ def _readiness(live: Live[Serving], settings: Settings) -> tuple[Mapping[str, An
         "release": serving.release.id,
         "encoder": serving.release.encoder,
         "snapshot": serving.release.snapshot,
-        "references": len(serving.snapshot.ids),
+        "references": serving.directory.references,
         "age_seconds": round(live.age, 1),
     }, young
 

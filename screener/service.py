@@ -149,7 +149,7 @@ def open_service(settings: Settings) -> Service:
     metrics.watch(
         "screener_index_references",
         "References in the served index.",
-        lambda: len(live.current.snapshot.ids) if live.current else 0,
+        lambda: live.current.directory.references if live.current else 0,
     )
     pictures = PictureReader(
         database=truth.database, pool=pool, metrics=metrics, threads=settings.decode_workers + settings.encode_workers

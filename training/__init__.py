@@ -1,0 +1,1 @@
+"""Makes and improves encoders; the only package that imports torch."""

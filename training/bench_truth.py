@@ -1,0 +1,76 @@
+"""Fills a registry with many references whose vectors are drawn, not computed: a benchmark needs their number only."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from brands import schema
+from brands.brand_rows import bump_version
+from brands.database import Database
+from brands.model import BrandDetails
+from brands.registry import Registry
+from screener import embeddings
+from screener.bundle import Bundle
+from screener.embeddings import Embedding
+from screener.encoder import as_stored
+from screener.preprocess import WHOLE
+
+_AT_ONCE = 2000
+_PER_CLUSTER = 30
+"""Vectors of pictures come in clusters (one product from many sides), which is what inverted lists live from."""
+
+
+def drawn_vectors(bundle: Bundle, count: int, seed: int) -> NDArray[np.float32]:
+    """Clustered unit vectors (count, d) in which each part has the length that the bundle's own vectors give it."""
+    generator = np.random.default_rng(seed)
+    vectors = np.empty((count, bundle.dim), dtype=np.float32)
+    weight = 1.0 / np.sqrt(len(bundle.parts))
+    for part in bundle.parts:
+        width = part.stop - part.start
+        centres = generator.standard_normal((max(count // _PER_CLUSTER, 1), width)).astype(np.float32)
+        rows = centres[generator.integers(0, len(centres), count)]
+        rows += 0.7 * generator.standard_normal((count, width)).astype(np.float32)
+        vectors[:, part.start : part.stop] = weight * rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors
+
+
+def fill(database: Database, registry: Registry, bundle: Bundle, *, references: int, brands: int, seed: int) -> None:
+    """Adds brands, and references with their vectors, straight into the tables (no pictures, no audit rows)."""
+    ids = [
+        registry.add_brand(actor="cli:benchmark", details=BrandDetails(name=f"Benchmark brand {number}")).id
+        for number in range(brands)
+    ]
+    stored = as_stored(drawn_vectors(bundle, references, seed))
+    at = datetime.now(UTC)
+    for start in range(0, references, _AT_ONCE):
+        chunk = range(start, min(start + _AT_ONCE, references))
+        hashes = {number: hashlib.sha256(f"{seed}/{number}".encode()).hexdigest() for number in chunk}
+        rows: list[dict[str, Any]] = [
+            {
+                "id": f"ref_{number:032x}",
+                "brand_id": ids[number % brands],
+                "kind": "authentic",
+                "state": "active",
+                "state_reason": "",
+                "image_sha256": hashes[number],
+                "box": None,
+                "width": 800,
+                "height": 800,
+                "source": "",
+                "notes": "",
+                "created_at": at,
+                "created_by": "cli:benchmark",
+                "updated_at": at,
+            }
+            for number in chunk
+        ]
+        new = [Embedding(hashes[number], "whole", ((0, WHOLE),), stored[number : number + 1]) for number in chunk]
+        with database.write() as connection:
+            connection.execute(sa.insert(schema.references), rows)
+            embeddings.store(connection, bundle.id, new, at)
+            bump_version(connection)

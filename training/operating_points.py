@@ -1,0 +1,102 @@
+"""Where a cosine counts as a match: thresholds at stated false match rates, from held-out training-side pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from screener.bundle import OperatingPoint, Part
+from screener.encoder import Encoder
+from screener.preprocess import prepare
+from training.batches import BatchMaker
+from training.edits import copy_of, photograph
+from training.evaluate import WHOLE
+from training.protocols import threshold_at_false_match_rate
+
+USES = ("copy", "product", "logo", "text")
+FEWEST = 10
+"""So many wrong pairs at least must lie above a threshold for its rate to be called measured."""
+RATES = {"copy": 1e-4, "product": 1e-3, "logo": 1e-3, "text": 1e-3}
+"""False match rate per pair at which a use's operating point lies; copies are told apart most finely."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """Cosines of pairs that belong together (p,) and of pairs that do not (n,)."""
+
+    genuine: NDArray[np.float64]
+    other: NDArray[np.float64]
+
+
+def pair_trials(left: NDArray[np.float32], right: NDArray[np.float32], groups: NDArray[np.int64]) -> Trials:
+    """Row i of `left` (n, d) belongs to row i of `right`; rows of different `groups` (n,) do not. Vectors have unit
+    norm.
+    """
+    table = left @ right.T
+    differs = groups[:, None] != groups[None, :]
+    return Trials(np.diag(table).astype(np.float64), table[differs].astype(np.float64))
+
+
+def operating_point(trials: Trials, rate: float, data: str) -> OperatingPoint:
+    """The threshold at false match rate `rate`, or at the finest that FEWEST wrong pairs above it can show."""
+    finest = max(rate, FEWEST / len(trials.other))
+    score = threshold_at_false_match_rate(trials.other, finest)
+    pairs = f"{len(trials.genuine)} genuine and {len(trials.other)} other pairs, {data}"
+    return OperatingPoint(min(score, 1.0), finest, float(np.mean(trials.genuine >= score)), pairs)
+
+
+def held_out_trials(encoder: Encoder, maker: BatchMaker, batches: int) -> dict[str, Trials]:
+    """Trials of every use on the held-out side of the library: `maker` must have been made with `held_out=True`.
+
+    copy: a photo against an edited copy of it, wrong pairs being other photos (other parts of one photo do not count);
+    product: two photos of one product, wrong pairs being other products, most of them of the same brands; logo: two
+    prints of one mark; text: a printed mark against its words.
+    """
+    rows: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.uint8] | str, int]]] = {use: [] for use in USES}
+    origins: dict[str, int] = {}
+    for step in range(batches):
+        rng = np.random.default_rng((maker.seed, step, 7))
+        props = maker.props(rng)
+        for number in maker.bases(rng):
+            entry = maker.library.entries[number]
+            if entry.kind != "thing":  # clip art repeats itself: two drawings of a circle are no wrong pair
+                image = maker.flat(number, rng)
+                group = origins.setdefault(entry.group, len(origins))
+                rows["copy"].append((_square(encoder, image), _square(encoder, copy_of(image, rng, props)), group))
+        for _ in range(maker.plan.marks):
+            label, text, first, second = maker.mark_pair(rng, props)
+            rows["logo"].append((_square(encoder, first), _square(encoder, second), label))
+            rows["text"].append((_square(encoder, first), text, label))
+        for label, first_number, second_number in maker.product_pairs(rng):
+            views = [photograph(maker.flat(n, rng), rng, props) for n in (first_number, second_number)]
+            rows["product"].append((_square(encoder, views[0]), _square(encoder, views[1]), label))
+    trials = {use: _trials(encoder, use, found) for use, found in rows.items() if found}
+    return {use: found for use, found in trials.items() if len(found.other) >= FEWEST}
+
+
+def _trials(
+    encoder: Encoder, use: str, rows: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8] | str, int]]
+) -> Trials:
+    part = encoder.bundle.part_for(use)
+    if part is None:
+        raise ValueError(f"the bundle has no part for {use}")
+    left = encoder.encode_pixels(np.stack([row[0] for row in rows]))
+    words = [row[1] for row in rows if isinstance(row[1], str)]
+    squares = [row[1] for row in rows if not isinstance(row[1], str)]
+    right = encoder.encode_texts(words) if words else encoder.encode_pixels(np.stack(squares))
+    groups = np.array([row[2] for row in rows], dtype=np.int64)
+    return pair_trials(_part(left, part), _part(right, part), groups)
+
+
+def _part(vectors: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
+    cut = vectors[:, part.start : part.stop]
+    unit: NDArray[np.float32] = cut / np.linalg.norm(cut, axis=1, keepdims=True)
+    return unit
+
+
+def _square(encoder: Encoder, image: Image.Image) -> NDArray[np.uint8]:
+    return prepare(np.asarray(image.convert("RGB")), WHOLE, encoder.bundle.preprocess)
