@@ -22,7 +22,14 @@ FORMAT: Final = 1
 MANIFEST: Final = "manifest.json"
 ENCODING_FILES: Final = ("image.onnx", "text.onnx", "tokenizer.json", "preprocess.json")
 REQUIRED_FILES: Final = (*ENCODING_FILES, "golden.npz")
-OPTIONAL_FILES: Final = ("background.npz", "CARD.md", "NOTICE", "model.safetensors", "open_clip_config.json")
+OPTIONAL_FILES: Final = (
+    "background.npz",
+    "CARD.md",
+    "NOTICE",
+    "model.safetensors",
+    "open_clip_config.json",
+    "merges.txt.gz",
+)
 USES: Final = ("text", "product", "logo", "copy")
 PRECISIONS: Final = ("fp32", "int8")
 MAX_DIM: Final = 8192

@@ -20,10 +20,6 @@ from screener.gate import Header, Limits, inspect
 Image.MAX_IMAGE_PIXELS = None  # `gate.inspect` has the limit, with a code of its own
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
-SCALE_ABOVE = 1024
-"""A JPEG both of whose sides are at least twice this is decoded at 1/2, 1/4 or 1/8 (the DCT's own scaling, several
-times faster): more than four times the pixels of any tower's input remain in every region."""
-
 _SRGB = ImageCms.createProfile("sRGB")
 _SRGB_NAMES = (b"sRGB", "sRGB".encode("utf-16-be"))  # as version 2 and version 4 profiles spell it
 _EXIF_ORIENTATION = 0x0112
@@ -43,8 +39,11 @@ class Picture:
     frames: tuple[NDArray[np.uint8], ...]
 
 
-def decode(data: bytes, limits: Limits) -> Picture:
+def decode(data: bytes, limits: Limits, *, least: int | None = None) -> Picture:
     """Checks and decodes a picture.
+
+    `least` is how many pixels the shorter side must keep: a JPEG is decoded at 1/2, 1/4 or 1/8 (the DCT's own scaling,
+    which also spares the resizing) as long as it does. None decodes every pixel.
 
     simplejpeg (libjpeg-turbo) decodes plain JPEG with the accurate DCT and fancy upsampling, as Pillow does:
     `tests/test_decode.py` holds the two within 1 of 255.
@@ -62,19 +61,21 @@ def decode(data: bytes, limits: Limits) -> Picture:
                 if image.size != (header.width, header.height):  # two sizes in one file: only one was checked
                     raise ValueError("container and codec disagree on the size")
                 turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
-                frames = tuple(_frames(data, image, header, limits))
+                frames = tuple(_frames(data, image, header, limits, least))
     except Exception as error:  # decoders raise all sorts (SyntaxError, EOFError, struct.error) on hostile bytes
         raise ImageUnusable("The picture is damaged.", code="image_damaged") from error
     width, height = (header.height, header.width) if turned else (header.width, header.height)
     return Picture(header.format, width, height, frames)
 
 
-def _frames(data: bytes, image: Image.Image, header: Header, limits: Limits) -> Iterator[NDArray[np.uint8]]:
+def _frames(
+    data: bytes, image: Image.Image, header: Header, limits: Limits, least: int | None
+) -> Iterator[NDArray[np.uint8]]:
     count = getattr(image, "n_frames", 1)
     if header.format == "JPEG":
         count = 1  # an MPO's further pictures are never painted
-        if image.mode in ("RGB", "L") and (fast := _turbo(data, image)):
-            yield _painted(fast)
+        if image.mode in ("RGB", "L") and (pixels := _turbo(data, image, least)) is not None:
+            yield pixels
             return
     wanted = {0, count // 2, count - 1} if count > 2 else set(range(count))
     for number in sorted(wanted)[: limits.max_frames]:
@@ -82,16 +83,19 @@ def _frames(data: bytes, image: Image.Image, header: Header, limits: Limits) -> 
         yield _painted(image)
 
 
-def _turbo(data: bytes, image: Image.Image) -> Image.Image | None:
+def _turbo(data: bytes, image: Image.Image, least: int | None) -> NDArray[np.uint8] | None:
     """A grey or YCbCr JPEG by simplejpeg; None where it finds a fault, since browsers forgive more than it does."""
-    least = SCALE_ABOVE if min(image.size) >= 2 * SCALE_ABOVE else 0
+    factor = next((f for f in (8, 4, 2) if least and min(image.size) >= f * least), 1)
+    width, height = (-(-side // factor) for side in image.size)
     try:
-        pixels = simplejpeg.decode_jpeg(data, colorspace="RGB", min_height=least, min_width=least)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(data, colorspace="RGB", min_height=height, min_width=width)
     except ValueError:
         return None
+    if image.getexif().get(_EXIF_ORIENTATION, 1) == 1 and not _profile(image):
+        return pixels
     decoded = Image.fromarray(pixels)
     decoded.info = image.info  # EXIF and profile
-    return decoded
+    return _painted(decoded)
 
 
 def _painted(image: Image.Image) -> NDArray[np.uint8]:
@@ -119,8 +123,8 @@ def _eight_bits(image: Image.Image) -> Image.Image:
 
 def _to_srgb(image: Image.Image) -> Image.Image:
     """Applies an embedded profile as browsers do: unless it is sRGB, and never when it is broken."""
-    profile = image.info.get("icc_profile")
-    if not profile or any(name in profile for name in _SRGB_NAMES) or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
+    profile = _profile(image)
+    if profile is None or image.mode not in ("RGB", "RGBA", "CMYK", "L"):
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -130,3 +134,9 @@ def _to_srgb(image: Image.Image) -> Image.Image:
         return image
     assert converted is not None  # None only for inPlace=True
     return converted
+
+
+def _profile(image: Image.Image) -> bytes | None:
+    """The embedded colour profile, if there is one and it is not sRGB anyway."""
+    profile: bytes | None = image.info.get("icc_profile")
+    return profile if profile and not any(name in profile for name in _SRGB_NAMES) else None

@@ -12,12 +12,14 @@ answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...
 
 import contextlib
 import json
+import math
 import os
 import resource
 import signal
 import socket
 import struct
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,8 +27,8 @@ import numpy as np
 from screener.decode import decode
 from screener.errors import ImageUnusable
 from screener.gate import Limits
-from screener.preprocess import ImagePreprocess, prepare
-from screener.regions import listing_regions
+from screener.preprocess import Box, ImagePreprocess, prepare_regions
+from screener.regions import LISTING, listing_regions
 
 MEMORY = 3 * 1024**3
 """Address space in bytes: 40 megapixels at 16 bytes each, with every buffer of a progressive JPEG, fit four times."""
@@ -66,16 +68,28 @@ def _answer(connection: socket.socket, spec: ImagePreprocess, limits: Limits) ->
     request = receive(connection)
     data = bytes(receive_exactly(connection, request["bytes"]))
     signal.alarm(ALONE_SECONDS)
+    asked = request["boxes"]
     try:
-        picture = decode(data, limits)
+        picture = decode(data, limits, least=_least(LISTING if asked == "listing" else asked, spec.size))
     except ImageUnusable as error:
         send(connection, {"code": error.code, "message": error.message})
         return
-    wanted = request["boxes"]
-    regions = listing_regions(len(picture.frames)) if wanted == "listing" else [(0, tuple(box)) for box in wanted]
-    pixels = np.stack([prepare(picture.frames[frame], box, spec) for frame, box in regions])
+    regions = listing_regions(len(picture.frames)) if asked == "listing" else [(0, tuple(box)) for box in asked]
+    pixels = np.concatenate(
+        [
+            prepare_regions(frame, [box for number, box in regions if number == n], spec)
+            for n, frame in enumerate(picture.frames)
+        ]
+    )
     header = {"format": picture.format, "width": picture.width, "height": picture.height}
     send(connection, header | {"regions": [[frame, *box] for frame, box in regions]}, pixels.data.cast("B"))
+
+
+def _least(boxes: Sequence[Box], size: int) -> int:
+    """The shorter side that a picture must keep, in pixels: no box is ever enlarged for lack of decoding, and the whole
+    keeps twice what the encoder sees, so that it looks the same at every factor."""
+    narrowest = min(min(x1 - x0, y1 - y0) for x0, y0, x1, y1 in boxes)
+    return max(2 * size, math.ceil(size / narrowest))
 
 
 def main() -> None:

@@ -109,6 +109,8 @@ def _jpeg(data: bytes, limits: Limits) -> Header:
             scans += 1
             if scans > limits.max_scans:
                 raise ImageUnusable(f"The JPEG has more than {limits.max_scans} scans.", code="image_too_many_scans")
+            if size and data.count(b"\xff\xda", position) <= limits.max_scans - scans:
+                break  # even if each of these were a scan; walking the coded bytes takes most of the time
         position += length
     if size is None or not scans:
         raise _damaged()

@@ -7,7 +7,7 @@ Imports nothing but NumPy and Pillow, because decode workers start with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -87,21 +87,30 @@ def pixel_box(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
 
 
 def prepare(rgb: NDArray[np.uint8], box: Box, spec: ImagePreprocess) -> NDArray[np.uint8]:
-    """Cut ``box`` out of ``rgb`` (h, w, 3) and resize it to (size, size, 3) uint8 as ``spec`` says.
+    """Cut ``box`` out of ``rgb`` (h, w, 3) and resize it to (size, size, 3) uint8 as ``spec`` says."""
+    pixels: NDArray[np.uint8] = prepare_regions(rgb, [box], spec)[0]
+    return pixels
 
-    The box is cut before resizing: Pillow's ``resize(box=...)`` would let pixels outside the box bleed in.
+
+def prepare_regions(rgb: NDArray[np.uint8], boxes: Sequence[Box], spec: ImagePreprocess) -> NDArray[np.uint8]:
+    """`prepare` for several boxes of one picture: (len(boxes), size, size, 3) uint8.
+
+    A box is cut before resizing: Pillow's ``resize(box=...)`` would let pixels outside the box bleed in.
     """
     height, width, _ = rgb.shape
-    left, top, right, bottom = pixel_box(box, width, height)
-    picture = Image.fromarray(rgb[top:bottom, left:right])
-    match spec.resize_mode:
-        case "shortest":
-            picture = _shortest(picture, spec)
-        case "longest":
-            picture = _longest(picture, spec)
-        case "squash":
-            picture = picture.resize((spec.size, spec.size), _FILTERS[spec.interpolation])
-    return np.asarray(picture)
+    whole = Image.fromarray(rgb)
+    prepared = np.empty((len(boxes), spec.size, spec.size, 3), dtype=np.uint8)
+    for row, box in zip(prepared, boxes, strict=True):
+        picture = whole if box == WHOLE else whole.crop(pixel_box(box, width, height))
+        match spec.resize_mode:
+            case "shortest":
+                picture = _shortest(picture, spec)
+            case "longest":
+                picture = _longest(picture, spec)
+            case "squash":
+                picture = picture.resize((spec.size, spec.size), _FILTERS[spec.interpolation])
+        row[...] = np.asarray(picture)
+    return prepared
 
 
 def _shortest(picture: Image.Image, spec: ImagePreprocess) -> Image.Image:

@@ -1,13 +1,12 @@
 """Which registered brand a listing shows, by its words and by its pictures; or that nobody registered it."""
 
 from collections import defaultdict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from screener.directory import Directory
 from screener.listing import Listing
-from screener.match import Match
+from screener.match import Matches
 from screener.words import Name, is_unbranded
 
 Status = Literal["recognised", "unknown", "none"]
@@ -30,7 +29,7 @@ class Recognition:
     disagreement: bool = False
 
 
-def recognise(listing: Listing, directory: Directory, matches: Sequence[Match]) -> Recognition:
+def recognise(listing: Listing, directory: Directory, matches: Matches) -> Recognition:
     """Decides on one brand: what pictures and words agree on, else the pictures, else the words.
 
     Pictures go first because they are what a buyer judges by, and because words are cheaper to twist.
@@ -60,21 +59,13 @@ def names_in(listing: Listing, directory: Directory) -> tuple[Name, ...]:
     return tuple(found.values())
 
 
-def _by_pictures(matches: Sequence[Match]) -> str | None:
-    """The brand with the most evidence: the margins of its best match in each use and picture, added up."""
-    evidence: dict[str, dict[tuple[int, str], float]] = defaultdict(dict)
-    for match in matches:
-        if match.kind != "negative":
-            place = (match.image, match.use)
-            evidence[match.brand_id][place] = max(evidence[match.brand_id].get(place, 0.0), match.margin + 0.01)
-    rejected = {match.brand_id: match.margin for match in reversed(matches) if match.kind == "negative"}
-    totals = {
-        brand: sum(places.values())
-        for brand, places in evidence.items()
-        # A better match with a picture that looks like the brand and is not speaks against it.
-        if rejected.get(brand, -1.0) < max(places.values())
-    }
-    return max(sorted(totals), key=lambda brand: totals[brand]) if totals else None
+def _by_pictures(matches: Matches) -> str | None:
+    """The brand that most pictures show, in most ways; of equals the one with the higher scores."""
+    votes: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
+    for match in matches.shown:
+        count, total = votes[match.brand_id]
+        votes[match.brand_id] = count + 1, total + match.score
+    return max(sorted(votes), key=lambda brand: votes[brand]) if votes else None
 
 
 def _contradicts(listing: Listing, worded: dict[str, Name]) -> bool:

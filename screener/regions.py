@@ -2,22 +2,17 @@
 
 from screener.preprocess import WHOLE, Box
 
-WINDOW = 0.6
-"""Side of a window as a share of the picture's: corners overlap, so a mark on a seam is whole in one of them."""
-CENTRE = 0.5
-"""The central window is closer, because sellers put what they sell in the middle."""
-
 LISTING: tuple[Box, ...] = (
     WHOLE,
-    (0.0, 0.0, WINDOW, WINDOW),
-    (1.0 - WINDOW, 0.0, 1.0, WINDOW),
-    (0.0, 1.0 - WINDOW, WINDOW, 1.0),
-    (1.0 - WINDOW, 1.0 - WINDOW, 1.0, 1.0),
-    (0.5 - CENTRE / 2, 0.5 - CENTRE / 2, 0.5 + CENTRE / 2, 0.5 + CENTRE / 2),
+    (0.25, 0.25, 0.75, 0.75),
+    (0.2, 0.0, 0.8, 0.6),
+    (0.2, 0.4, 0.8, 1.0),
 )
-"""Regions of a listing's picture, relative x0, y0, x1, y1. A change makes cached vectors of the view stale, so it comes
-with another `LISTING_VIEW`."""
-LISTING_VIEW = "listing-6"
+"""Regions of a listing's picture, relative x0, y0, x1, y1: the whole, what sellers put in the middle, and the upper and
+lower part. Of twelve layouts tried on photos of logos and of groceries, this one of four did as well as six with all
+corners (brand right in 0.63 and 0.94 of the photos, whole picture alone 0.56 and 0.86), at two thirds of the cost.
+A change makes cached vectors of the view stale, so it comes with another `LISTING_VIEW`."""
+LISTING_VIEW = "listing-4"
 
 LATER_FRAMES: tuple[Box, ...] = (WHOLE,)
 """Of the later frames of an animation only the whole is looked at."""

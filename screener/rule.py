@@ -5,14 +5,13 @@ are set by hand from the order of how strongly each fact speaks, so `probability
 """
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
 from brands.model import Brand
 from screener.listing import Listing
-from screener.match import Match, best_of
+from screener.match import SURE, Matches
 from screener.recognise import Recognition
 from screener.words import replica_words
 
@@ -29,6 +28,8 @@ BIAS = -3.0
 """Log-odds of a listing of which nothing is known: about 5 % counterfeit (OECD/EUIPO 2021: 2.5 % of world trade)."""
 KNOWN_FAKE_COPY = 5.0
 KNOWN_FAKE_LOOK = 2.2
+NEARER_BY = 0.05
+"""Cosine by which a known fake must be nearer than the original before its looks speak."""
 OFFICIAL_PHOTO = 0.4
 UNAUTHORISED_SELLER = 0.6
 SELLER_AUTHORISED = -3.0
@@ -60,10 +61,8 @@ class Judgement:
     reasons: tuple[Reason, ...]
 
 
-def judge(
-    listing: Listing, recognition: Recognition, brand: Brand | None, matches: Sequence[Match], today: date
-) -> Judgement:
-    """Adds up the evidence; `matches` best first, `brand` is the recognised one."""
+def judge(listing: Listing, recognition: Recognition, brand: Brand | None, matches: Matches, today: date) -> Judgement:
+    """Adds up the evidence; `brand` is the recognised one."""
     reasons = [
         *_pictures(brand, matches),
         *_words(listing, recognition),
@@ -85,22 +84,38 @@ def verdict_of(probability: float, *, everything_screened: bool) -> Verdict:
     return "clear" if everything_screened else "unscreenable"
 
 
-def _pictures(brand: Brand | None, matches: Sequence[Match]) -> list[Reason]:
+def _pictures(brand: Brand | None, matches: Matches) -> list[Reason]:
     reasons = []
-    negative = best_of(matches, kind="negative")
-    if copy := best_of(matches, kind="known_fake", use="copy"):
+    if _copied_fake(matches):
         reasons.append(Reason("known_fake_copy", KNOWN_FAKE_COPY))
-        negative = negative if negative and negative.margin > copy.margin else None
-    elif look := best_of(matches, kind="known_fake", use="product"):
-        authentic = best_of(matches, kind="authentic", use="product")
-        # Real goods look like their fakes too: only what is nearer to the fake than to the original speaks.
-        if authentic is None or authentic.margin < look.margin:
-            reasons.append(Reason("known_fake_look", round(KNOWN_FAKE_LOOK * (0.5 + look.margin / 2), 3)))
-    if brand and (official := best_of(matches, kind="authentic", use="copy")) and official.brand_id == brand.id:
+    elif closeness := _fake_look(matches):
+        reasons.append(Reason("known_fake_look", round(KNOWN_FAKE_LOOK * closeness, 3)))
+    official = matches.best("authentic", "copy")
+    if brand and official and official.brand_id == brand.id:
         reasons.append(Reason("official_photo", OFFICIAL_PHOTO))
-    if negative and negative is matches[0]:
+    if matches.found and matches.found[0].kind == "negative":
         reasons.append(Reason("negative_match", NEGATIVE_MATCH))
     return reasons
+
+
+def _copied_fake(matches: Matches) -> bool:
+    """Whether a picture is surely a copy of a known fake's, and of no picture that is known not to be one."""
+    fake = matches.best("known_fake", "copy")
+    if fake is None or fake.margin < SURE:
+        return False
+    rivals = (matches.best("authentic", "copy"), matches.best("negative", "copy"))
+    return all(rival is None or rival.score < fake.score for rival in rivals)
+
+
+def _fake_look(matches: Matches) -> float:
+    """How near the pictures are to a known fake (0.5 to 1), 0 unless clearly nearer than to the original."""
+    closeness = 0.0
+    for use in ("copy", "product"):
+        fake, real = matches.best("known_fake", use), matches.best("authentic", use)
+        # Real goods look like their fakes too.
+        if fake and (real is None or real.score + NEARER_BY <= fake.score):
+            closeness = max(closeness, 0.5 + fake.margin / 2)
+    return closeness
 
 
 def _words(listing: Listing, recognition: Recognition) -> list[Reason]:
@@ -116,10 +131,10 @@ def _words(listing: Listing, recognition: Recognition) -> list[Reason]:
     return reasons
 
 
-def _seller_and_price(listing: Listing, brand: Brand, matches: Sequence[Match], today: date) -> list[Reason]:
+def _seller_and_price(listing: Listing, brand: Brand, matches: Matches, today: date) -> list[Reason]:
     if any(seller.seller_id == listing.seller_id and seller.on(today) for seller in brand.authorised_sellers):
-        fake = best_of(matches, kind="known_fake", use="copy") is not None
-        return [Reason("seller_authorised", SELLER_AUTHORISED_BUT_FAKE if fake else SELLER_AUTHORISED)]
+        weight = SELLER_AUTHORISED_BUT_FAKE if _copied_fake(matches) else SELLER_AUTHORISED
+        return [Reason("seller_authorised", weight)]
     reasons = [Reason("brand_unauthorised_seller", UNAUTHORISED_SELLER)]
     reference, price = brand.reference_price, listing.price
     if reference and price and reference.currency == price.currency:

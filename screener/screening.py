@@ -15,7 +15,7 @@ from index.live import Live
 from screener import records, rule
 from screener.errors import Overloaded
 from screener.listing import Listing
-from screener.match import Match, match_pictures
+from screener.match import Matches, match_pictures
 from screener.metrics import Metrics
 from screener.pictures import Looked, PictureReader
 from screener.prompts import reason_message, seller_prompt
@@ -124,7 +124,7 @@ def _answer(
     listing: Listing,
     serving: Serving,
     looked: Sequence[Looked],
-    matches: Sequence[Match],
+    matches: Matches,
     recognition: Recognition,
     at: datetime,
 ) -> dict[str, Any]:
@@ -164,7 +164,7 @@ def _answer(
                 "use": match.use,
                 "score": match.score,
             }
-            for match in matches[:EVIDENCE]
+            for match in matches.found[:EVIDENCE]
         ],
         "prompt": prompt.record() if prompt else None,
         "images": [

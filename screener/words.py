@@ -50,6 +50,14 @@ UNBRANDED: frozenset[str] = frozenset(
 """Declared brands that say there is none."""
 
 
+MENTIONS: frozenset[str] = frozenset(
+    ["for", "fits", "fit", "compatible with", "suitable for", "works with", "like", "vs", "not",
+     "für", "fur", "passend für", "passend fur", "kompatibel mit", "pour", "compatible avec", "para", "compatible con",
+     "для", "совместим с", "per"]
+)  # fmt: skip
+"""Words before a name that say the thing is made to go with it: an accessory's title, no claim to be of the brand."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A name found: whose, and whether it was disguised."""
@@ -97,11 +105,11 @@ class WordMatcher:
         hidden = _words_with_invisibles(text)
         words = _TOKEN.findall(cleaned)
         plain: set[str] = set()
-        for window in _windows(words):
-            if hidden.isdisjoint(window):
+        for start, window in _windows(words):
+            if hidden.isdisjoint(window) and not _is_only_mentioned(words[:start]):
                 plain |= self._spaced.get(tuple(window), set())
         disguised: set[str] = set()
-        for tokens in _windows(_tokens(words, hidden)):
+        for _, tokens in _windows(_tokens(words, hidden)):
             if any(token.readings for token in tokens):
                 for reading in _readings(tokens):
                     disguised |= self._joined.get(reading, set())
@@ -124,11 +132,16 @@ def is_unbranded(declared: str) -> bool:
     return " ".join(_TOKEN.findall(clean(declared))) in _UNBRANDED
 
 
-def _windows(items: Sequence[_Item]) -> Iterator[Sequence[_Item]]:
-    """Every run of up to `_MAX_TOKENS` items."""
+def _windows(items: Sequence[_Item]) -> Iterator[tuple[int, Sequence[_Item]]]:
+    """Every run of up to `_MAX_TOKENS` items, with its start."""
     for start in range(len(items)):
         for stop in range(start + 1, min(start + _MAX_TOKENS, len(items)) + 1):
-            yield items[start:stop]
+            yield start, items[start:stop]
+
+
+def _is_only_mentioned(before: Sequence[str]) -> bool:
+    """Whether the words before a name say that the thing goes with it and is not of it."""
+    return bool(before) and (before[-1] in MENTIONS or " ".join(before[-2:]) in MENTIONS)
 
 
 def _words_with_invisibles(text: str) -> frozenset[str]:

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
-from screener.decode import SCALE_ABOVE, decode
+from screener.decode import decode
 from screener.errors import ImageUnusable
 from screener.gate import Limits, inspect
 from screener.preprocess import WHOLE, ImagePreprocess
@@ -184,10 +184,21 @@ def test_first_middle_and_last_frame_of_an_animation(kind: str, frames: int, kep
     assert [round(frame[..., 0].mean() / 25) for frame in decoded] == kept
 
 
-def test_large_jpegs_are_decoded_smaller() -> None:
-    picture = decode(saved(scene(4 * SCALE_ABOVE, 2 * SCALE_ABOVE), "JPEG"), LIMITS)
-    assert (picture.width, picture.height) == (4 * SCALE_ABOVE, 2 * SCALE_ABOVE)
-    assert picture.frames[0].shape[:2] == (SCALE_ABOVE, 2 * SCALE_ABOVE)
+@pytest.mark.parametrize(
+    ("least", "shape"),
+    [(None, (800, 1200)), (400, (400, 600)), (401, (800, 1200)), (100, (100, 150)), (9, (100, 150))],
+)
+def test_jpegs_are_decoded_no_larger_than_needed(least: int | None, shape: tuple[int, int]) -> None:
+    picture = decode(saved(scene(1200, 800), "JPEG"), LIMITS, least=least)
+    assert (picture.width, picture.height) == (1200, 800)
+    assert picture.frames[0].shape[:2] == shape
+
+
+def test_decoding_smaller_looks_the_same() -> None:
+    data = saved(scene(60, 40).resize((1200, 800), Image.Resampling.BICUBIC), "JPEG", quality=92)
+    whole, half = (decode(data, LIMITS, least=least).frames[0] for least in (None, 400))
+    small = np.asarray(Image.fromarray(whole).resize((600, 400), Image.Resampling.BOX)).astype(int)
+    assert np.abs(half - small).mean() < 2
 
 
 @pytest.fixture(scope="module")
@@ -199,7 +210,7 @@ def pool() -> Iterator[DecodePool]:
 
 def test_the_pool_gives_regions_and_refusals(pool: DecodePool) -> None:
     decoded = pool.decode(saved(scene(), "JPEG"))
-    assert decoded.pixels.shape == (6, 64, 64, 3)
+    assert decoded.pixels.shape == (4, 64, 64, 3)
     assert decoded.regions[0] == (0, WHOLE)
     one = pool.decode(saved(scene(), "JPEG"), [WHOLE])
     np.testing.assert_array_equal(one.pixels[0], decoded.pixels[0])
@@ -208,7 +219,7 @@ def test_the_pool_gives_regions_and_refusals(pool: DecodePool) -> None:
     assert caught.value.code == "image_format_unsupported"
     frames = [Image.new("RGB", (40, 40), (25 * number, 0, 0)) for number in range(5)]
     animated = pool.decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
-    assert [frame for frame, _ in animated.regions] == [0] * 6 + [1, 2]
+    assert [frame for frame, _ in animated.regions] == [0] * 4 + [1, 2]
 
 
 def test_a_worker_that_takes_too_long_or_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,6 +61,10 @@ def test_disguised_names(text: str) -> None:
         "size S M L XL XXL",
         "1:1 scale",
         "tiki bar",
+        "pouch, fits Norvell headphones",
+        "case for Norvell",
+        "Hülle passend für Norvell",
+        "compatible with Norvell",
     ],
 )
 def test_innocent_words(text: str) -> None:

@@ -29,10 +29,12 @@ def drawn_vectors(bundle: Bundle, count: int, seed: int) -> NDArray[np.float32]:
     generator = np.random.default_rng(seed)
     vectors = np.empty((count, bundle.dim), dtype=np.float32)
     weight = 1.0 / np.sqrt(len(bundle.parts))
+    clusters = max(count // _PER_CLUSTER, 1)
+    members = generator.integers(0, clusters, count)  # the same in every part: a cluster is a product, not a part's
     for part in bundle.parts:
         width = part.stop - part.start
-        centres = generator.standard_normal((max(count // _PER_CLUSTER, 1), width)).astype(np.float32)
-        rows = centres[generator.integers(0, len(centres), count)]
+        centres = generator.standard_normal((clusters, width)).astype(np.float32)
+        rows = centres[members]
         rows += 0.7 * generator.standard_normal((count, width)).astype(np.float32)
         vectors[:, part.start : part.stop] = weight * rows / np.linalg.norm(rows, axis=1, keepdims=True)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -13,7 +13,9 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from .encoder_cli import encoder_app, evaluate_app
 from .errors import ExportRefused, TrainingError
+from .measure_cli import benchmark, listings
 
 app = typer.Typer(
     name="listing-screener-train",
@@ -22,6 +24,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
+
+
+app.add_typer(encoder_app, name="encoder")
+app.add_typer(evaluate_app, name="evaluate")
+evaluate_app.command("listings")(listings)
+app.command("benchmark")(benchmark)
 
 
 @app.callback()
