@@ -10,7 +10,7 @@ DEV := .venv/.stamp-dev
 INPUTS := pyproject.toml constraints.txt
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt $(PIP_ARGS) -e
 
-.PHONY: help demo serve test faults lint docs clean
+.PHONY: help demo serve test faults bench lint docs clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -29,6 +29,9 @@ test: lint  ## Linters, types, architecture, tests
 
 faults: $(DEV)  ## Kill servers at bad moments, FAULTS_KILLS times (100), and look for what was lost
 	FAULTS_KILLS=$${FAULTS_KILLS:-100}; export FAULTS_KILLS; $(PYTEST) -m faults -s
+
+bench: $(DEV)  ## Time the service beside eager open_clip with FAISS (two minutes)
+	$(BIN)/listing-screener-train benchmark
 
 lint: $(DEV)  ## Linters, types, import contracts
 	$(BIN)/ruff check .

@@ -155,8 +155,8 @@ def load_snapshot(folder: Path, *, encoder_id: str) -> Snapshot:
     if manifest.encoder_id != encoder_id:
         raise SnapshotRefused(f"snapshot {manifest.id} belongs to encoder {manifest.encoder_id}, not to {encoder_id}")
     ids = tuple(json.loads((folder / "ids.json").read_text(encoding="utf-8")))
-    # Mapped, not read: only the rows that are re-ranked ever become resident.
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r" if manifest.count else None, allow_pickle=False)
+    # Mapped, not read: only the rows that are re-ranked become resident. A plain array, since np.memmap indexes slowly.
+    vectors = np.asarray(np.load(folder / "vectors.npy", mmap_mode="r" if manifest.count else None, allow_pickle=False))
     index = faiss.read_index(str(folder / "index.faiss"))
     if not (index.ntotal == len(ids) == len(vectors) == manifest.count):
         raise SnapshotRefused(f"snapshot {manifest.id}: its files hold different numbers of vectors")

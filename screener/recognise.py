@@ -19,7 +19,8 @@ class Recognition:
     `status` is `recognised` (registered, `brand_id` says which), `unknown` (a brand nobody registered, or none that we
     can tell), or `none` (the seller declares that there is no brand, and nothing speaks against it). `recognised_by`
     holds `words` and/or `pictures`; `disguised` marks a name found only after putting its spelling right;
-    `disagreement` that words and pictures name different brands.
+    `disagreement` that words and pictures name different brands. `by_looks_only` is a brand that neither words nor a
+    mark nor an official picture name: other makers' goods may look like that.
     """
 
     status: Status
@@ -27,6 +28,7 @@ class Recognition:
     recognised_by: tuple[str, ...] = ()
     disguised: bool = False
     disagreement: bool = False
+    by_looks_only: bool = False
 
 
 def recognise(listing: Listing, directory: Directory, matches: Matches) -> Recognition:
@@ -45,7 +47,13 @@ def recognise(listing: Listing, directory: Directory, matches: Matches) -> Recog
         return Recognition("recognised", name.brand_id, ("words",), disguised=name.disguised)
     if shown in worded:
         return Recognition("recognised", shown, ("words", "pictures"), disguised=worded[shown].disguised)
-    return Recognition("recognised", shown, ("pictures",), disagreement=_contradicts(listing, worded))
+    return Recognition(
+        "recognised",
+        shown,
+        ("pictures",),
+        disagreement=_contradicts(listing, worded),
+        by_looks_only=all(match.use == "product" for match in matches.shown if match.brand_id == shown),
+    )
 
 
 def names_in(listing: Listing, directory: Directory) -> tuple[Name, ...]:

@@ -66,7 +66,8 @@ def judge(listing: Listing, recognition: Recognition, brand: Brand | None, match
     reasons = [
         *_pictures(brand, matches),
         *_words(listing, recognition),
-        *(_seller_and_price(listing, brand, matches, today) if brand else ()),
+        *(_seller(listing, brand, matches, today) if brand else ()),
+        *(_price(listing, brand, today) if brand and not recognition.by_looks_only else ()),
     ]
     if recognition.status == "unknown":
         reasons.append(Reason("brand_unknown", 0.0))
@@ -131,16 +132,23 @@ def _words(listing: Listing, recognition: Recognition) -> list[Reason]:
     return reasons
 
 
-def _seller_and_price(listing: Listing, brand: Brand, matches: Matches, today: date) -> list[Reason]:
-    if any(seller.seller_id == listing.seller_id and seller.on(today) for seller in brand.authorised_sellers):
-        weight = SELLER_AUTHORISED_BUT_FAKE if _copied_fake(matches) else SELLER_AUTHORISED
-        return [Reason("seller_authorised", weight)]
-    reasons = [Reason("brand_unauthorised_seller", UNAUTHORISED_SELLER)]
+def _authorised(listing: Listing, brand: Brand, today: date) -> bool:
+    return any(seller.seller_id == listing.seller_id and seller.on(today) for seller in brand.authorised_sellers)
+
+
+def _seller(listing: Listing, brand: Brand, matches: Matches, today: date) -> list[Reason]:
+    if not _authorised(listing, brand, today):
+        return [Reason("brand_unauthorised_seller", UNAUTHORISED_SELLER)]
+    return [Reason("seller_authorised", SELLER_AUTHORISED_BUT_FAKE if _copied_fake(matches) else SELLER_AUTHORISED)]
+
+
+def _price(listing: Listing, brand: Brand, today: date) -> list[Reason]:
+    """Cheapness, of a listing that says or shows to be of the brand; a brand's own sellers may sell as they like."""
     reference, price = brand.reference_price, listing.price
-    if reference and price and reference.currency == price.currency:
-        ratio = float(price.amount / reference.amount)
-        if ratio < PRICE_FROM:
-            halvings = math.log2(PRICE_FROM / ratio) if ratio > 0 else math.inf
-            weight = min(PRICE_PER_HALVING * halvings, PRICE_MOST)
-            reasons.append(Reason("price_far_below_reference", round(weight, 3)))
-    return reasons
+    if not reference or not price or reference.currency != price.currency or _authorised(listing, brand, today):
+        return []
+    ratio = float(price.amount / reference.amount)
+    if ratio >= PRICE_FROM:
+        return []
+    halvings = math.log2(PRICE_FROM / ratio) if ratio > 0 else math.inf
+    return [Reason("price_far_below_reference", round(min(PRICE_PER_HALVING * halvings, PRICE_MOST), 3))]

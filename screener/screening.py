@@ -78,9 +78,10 @@ class Screener:
         if serving is None:
             raise Overloaded("The service is starting.", code="not_ready")
         repeat = Repeat(submission.key_id, submission.idempotency_key, submission.fingerprint())
-        with self._database.read() as connection:
-            if (earlier := records.earlier_answer(connection, repeat)) is not None:
-                return earlier
+        if repeat.idempotency_key is not None:
+            with self._database.read() as connection:
+                if (earlier := records.earlier_answer(connection, repeat)) is not None:
+                    return earlier
         watch = _Stopwatch()
         looked = self._pictures.look(serving.encoder, submission.images, deadline=submission.deadline)
         watch.note("decode", sum(picture.decode_ms for picture in looked))

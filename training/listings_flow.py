@@ -22,6 +22,7 @@ from rich.table import Table
 from brands.model import BrandDetails
 from screener.cli_server import running_server
 from screener.client import Listing, ScreenerClient, Screening
+from screener.errors import ImageUnusable
 from screener.gate import Header, inspect
 from screener.preprocess import Box
 from screener.service import Truth
@@ -69,7 +70,10 @@ def _register(truth: Truth, data: Path, items: Iterable[dict[str, Any]]) -> dict
         brand = truth.registry.add_brand(actor="cli:measure", details=BrandDetails(name=name))
         for item in shown:
             content = (data / item["image"]).read_bytes()
-            header = inspect(content, truth.settings.image_limits)
+            try:
+                header = inspect(content, truth.settings.image_limits)
+            except ImageUnusable:
+                continue  # the service would refuse it too
             reference = truth.registry.add_reference(
                 actor="cli:measure",
                 brand_id=brand.id,
@@ -143,7 +147,7 @@ def print_listings(figures: dict[str, Counts]) -> None:
             )
         )
         table.add_row(
-            {"query": "of registered products", "none": "of nothing registered"}[kind],
+            {"query": "registered", "none": "not registered"}[kind],
             str(counts.listings),
             *shares,
             str(counts.p50_ms),
