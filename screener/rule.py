@@ -91,8 +91,8 @@ def _pictures(brand: Brand | None, matches: Matches) -> list[Reason]:
         reasons.append(Reason("known_fake_copy", KNOWN_FAKE_COPY))
     elif closeness := _fake_look(matches):
         reasons.append(Reason("known_fake_look", round(KNOWN_FAKE_LOOK * closeness, 3)))
-    official = matches.best("authentic", "copy")
-    if brand and official and official.brand_id == brand.id:
+    official, fake = matches.best("authentic", "copy"), matches.best("known_fake", "copy")
+    if brand and official and official.brand_id == brand.id and (fake is None or fake.score < official.score):
         reasons.append(Reason("official_photo", OFFICIAL_PHOTO))
     if matches.found and matches.found[0].kind == "negative":
         reasons.append(Reason("negative_match", NEGATIVE_MATCH))
