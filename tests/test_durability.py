@@ -408,7 +408,7 @@ def test_a_decoder_without_a_parent_ends_at_a_picture_that_never_does() -> None:
     """A worker learns from its socket that its parent is gone, but not while it decodes: an alarm ends it then."""
     script = (
         "import sys; from screener import decode_worker; decode_worker.ALONE_SECONDS = 1\n"
-        "def spin(*_):\n    while True: pass\n"
+        "def spin(*_, **__):\n    while True: pass\n"
         "decode_worker.decode = spin; decode_worker.main()"
     )
     ours, theirs = socket.socketpair()
