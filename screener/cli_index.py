@@ -34,10 +34,10 @@ def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     if as_json:
         print_json(_record(manifest, release) | {"release": release.id, "built": built, "left_out": left_out})
         return
-    typer.echo(f"{manifest.id}: {manifest.count} references, {manifest.kind}, encoder {manifest.encoder_id}")
+    typer.echo(f"{manifest.id}: {manifest.count} vectors, {manifest.kind}, encoder {manifest.encoder_id}")
     typer.echo(f"{release.id} is {'switched to it' if built else 'up to date already'}.")
     if left_out:
-        typer.echo(f"{left_out} references have no usable picture and are left out.", err=True)
+        typer.echo(f"{left_out} vectors are left out: their pictures cannot be used.", err=True)
 
 
 @app.command("list")
@@ -56,19 +56,19 @@ def list_index(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         print_json(records)
         return
     print_table(
-        ["served", "id", "references", "kind", "encoder", "built"],
+        ["served", "id", "vectors", "kind", "encoder", "built"],
         [
             (
                 "*" if row["served"] else "",
                 row["id"],
-                row["references"],
+                row["vectors"],
                 row["kind"],
                 row["encoder_id"],
                 row["created_at"],
             )
             for row in records
         ],
-        right=["references"],
+        right=["vectors"],
     )
 
 
@@ -127,7 +127,7 @@ def _record(manifest: "Manifest", release: "Release | None") -> dict[str, Any]:
     return {
         "id": manifest.id,
         "served": release is not None and release.snapshot == manifest.id,
-        "references": manifest.count,
+        "vectors": manifest.count,
         "kind": manifest.kind,
         "encoder_id": manifest.encoder_id,
         "dim": manifest.dim,

@@ -183,7 +183,7 @@ def test_index(run: Run, tmp_path: Path) -> None:
     brand_folder(tmp_path / "brands", "Good", 1, 2)
     run("brands", "import", tmp_path / "brands")
     built = data(run("index", "build", "--json"))
-    assert (built["references"], built["built"], built["left_out"], built["served"]) == (2, True, 0, True)
+    assert (built["vectors"], built["built"], built["left_out"], built["served"]) == (2, True, 0, True)
     assert "up to date already" in run("index", "build").stdout
     assert data(run("index", "list", "--json")) == [
         {key: built[key] for key in built if key not in ("release", "built", "left_out")}

@@ -1,0 +1,134 @@
+"""When a brand stands out, and when it must not: against other brands, negatives and pictures of nothing registered."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from tiny_bundle import make_tiny_bundle
+
+from brands.model import ReferenceKind
+from index.snapshot import Snapshot, build_snapshot, load_snapshot
+from screener import match
+from screener.bundle import Bundle, OperatingPoint, Part, load_bundle
+from screener.directory import Entry
+from screener.embeddings import Embedding
+from screener.match import Matches, match_pictures, part_cosines
+from screener.preprocess import WHOLE
+from screener.release import Serving
+
+COPY, PRODUCT = 0.8, 0.6
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bundle]:
+    """A real bundle with thresholds of our own and no background."""
+    loaded = load_bundle(make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny"))
+    points = {use: OperatingPoint(score, 1e-3) for use, score in (("copy", COPY), ("product", PRODUCT), ("logo", 0.7))}
+    yield replace(loaded, operating_points=points, background=None)
+
+
+def vector(bundle: Bundle, *, angle: float, axis: int = 1) -> NDArray[np.float32]:
+    """A unit vector whose cosine with `angle=0` is cos(angle) in every part."""
+    whole = np.zeros(bundle.dim, dtype=np.float32)
+    for part in bundle.parts:
+        whole[part.start] = np.cos(angle)
+        whole[part.start + axis] = np.sin(angle)
+    return whole / np.linalg.norm(whole)
+
+
+def at(bundle: Bundle, cosine: float, axis: int = 1) -> NDArray[np.float32]:
+    return vector(bundle, angle=float(np.arccos(cosine)), axis=axis)
+
+
+def serve(folder: Path, bundle: Bundle, references: list[tuple[str, ReferenceKind, NDArray[np.float32]]]) -> Serving:
+    ids = [f"ref_{number:03d}" for number in range(len(references))]
+    vectors = np.stack([row for _, _, row in references])
+    manifest = build_snapshot(
+        folder, encoder_id=bundle.id, dim=bundle.dim, ids=ids, vectors=vectors, registry_version=1
+    )
+    snapshot: Snapshot = load_snapshot(folder / manifest.id, encoder_id=bundle.id)
+    entries = {
+        name: Entry(name, name, brand, kind, "0" * 64, None, kind == "logo")
+        for name, (brand, kind, _) in zip(ids, references, strict=True)
+    }
+    directory = SimpleNamespace(entries=entries, by_picture={})
+    parts = SimpleNamespace(snapshot=snapshot, encoder=SimpleNamespace(bundle=bundle), directory=directory)
+    return cast(Serving, parts)
+
+
+def look(serving: Serving, bundle: Bundle) -> Matches:
+    query = vector(bundle, angle=0.0)[None].astype(np.float16)
+    return match_pictures(serving, {0: Embedding("1" * 64, "listing", ((0, WHOLE),), query)})
+
+
+def shown(matches: Matches, use: str) -> list[str]:
+    return [found.brand_id for found in matches.shown if found.use == use]
+
+
+def test_a_brand_far_above_the_next_is_shown_even_a_little_under_the_threshold(tmp_path: Path, bundle: Bundle) -> None:
+    serving = serve(
+        tmp_path, bundle, [("a", "authentic", at(bundle, PRODUCT - 0.05)), ("b", "authentic", at(bundle, 0.3, 2))]
+    )
+    matches = look(serving, bundle)
+    assert shown(matches, "product") == ["a"]
+    assert shown(matches, "copy") == []
+    assert matches.best("authentic", "product") is None  # under the threshold it is no evidence of its own
+
+
+def test_a_picture_equally_near_two_brands_shows_neither(tmp_path: Path, bundle: Bundle) -> None:
+    near = at(bundle, 0.75), at(bundle, 0.75 - match.GAP / 2, 2)
+    serving = serve(tmp_path, bundle, [("a", "authentic", near[0]), ("b", "authentic", near[1])])
+    matches = look(serving, bundle)
+    assert shown(matches, "product") == []
+    assert matches.best("authentic", "product") is not None
+
+
+def test_a_sure_copy_needs_no_gap(tmp_path: Path, bundle: Bundle) -> None:
+    serving = serve(tmp_path, bundle, [("a", "authentic", at(bundle, 0.99)), ("b", "authentic", at(bundle, 0.97, 2))])
+    assert shown(look(serving, bundle), "copy") == ["a"]
+
+
+def test_a_nearer_negative_hides_the_brand(tmp_path: Path, bundle: Bundle) -> None:
+    serving = serve(tmp_path, bundle, [("a", "known_fake", at(bundle, 0.95)), ("a", "negative", at(bundle, 0.96, 2))])
+    matches = look(serving, bundle)
+    assert matches.shown == ()
+    assert matches.found[0].kind == "negative"
+
+
+def test_pictures_of_nothing_registered_hide_a_weaker_brand(tmp_path: Path, bundle: Bundle) -> None:
+    references: list[tuple[str, ReferenceKind, NDArray[np.float32]]] = [("a", "authentic", at(bundle, 0.7))]
+    for nearness, expected in ((0.6, ["a"]), (0.75, [])):
+        crowded = replace(bundle, background=at(bundle, nearness, 3)[None])
+        assert shown(look(serve(tmp_path, crowded, references), crowded), "product") == expected
+
+
+def test_many_references_of_one_brand_do_not_hide_that_others_were_not_seen(tmp_path: Path, bundle: Bundle) -> None:
+    ours = [("a", cast(ReferenceKind, "authentic"), at(bundle, 0.7 - 0.0005 * n)) for n in range(match.NEIGHBOURS)]
+    rival = ("b", cast(ReferenceKind, "authentic"), at(bundle, 0.68, 2))
+    assert shown(look(serve(tmp_path, bundle, [*ours, rival]), bundle), "product") == []
+    assert shown(look(serve(tmp_path, bundle, ours), bundle), "product") == ["a"]
+
+
+def test_marks_are_compared_as_marks_only(tmp_path: Path, bundle: Bundle) -> None:
+    matches = look(serve(tmp_path, bundle, [("a", "logo", at(bundle, 0.95))]), bundle)
+    assert {found.use for found in matches.found} == {"logo"}
+
+
+@given(data=st.data())
+def test_part_cosines_are_cosines(data: st.DataObject) -> None:
+    rows = st.lists(st.floats(-1, 1, width=32), min_size=6, max_size=6)
+    left, right = (np.array(data.draw(st.lists(rows, min_size=1, max_size=4)), dtype=np.float32) for _ in range(2))
+    found = part_cosines(Part("p", 1, 5, ("copy",)), left, right)
+    for i, a in enumerate(left[:, 1:5].astype(float)):
+        for j, b in enumerate(right[:, 1:5].astype(float)):
+            lengths = np.linalg.norm(a) * np.linalg.norm(b)
+            expected = a @ b / lengths if lengths > 1e-5 else found[i, j]
+            assert abs(found[i, j] - expected) < 1e-3
+    assert not part_cosines(None, left, right).any()
