@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -33,6 +32,11 @@ from screener.settings import Settings
 from screener.workers import DecodePool
 
 log = structlog.get_logger()
+
+REST = 2.0
+"""Pause after a refresh, as a multiple of what it took."""
+MOST_REST_SECONDS = 30.0
+"""With this, what is uploaded counts within a minute as long as building takes less than half of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +116,10 @@ class Service:
         self.truth.close()
 
     def _follow(self) -> None:
-        steps: tuple[Callable[[], object], ...] = (self.refresher.refresh, self.truth.keys.write_uses)
-        while not self._stop.wait(self.truth.settings.refresh_seconds):
-            for step in steps:
+        pause = self.truth.settings.refresh_seconds
+        while not self._stop.wait(pause):
+            started = time.monotonic()
+            for step in (self.refresher.refresh, self.truth.keys.write_uses):
                 try:
                     step()
                 except (RegistryError, IndexRefused, ScreenerError, OSError) as error:
@@ -122,6 +127,9 @@ class Service:
                     log.error("refresh_failed", error=type(error).__name__, message=str(error))
                 except Exception:
                     log.exception("refresh_failed")
+            # A large index takes seconds to build: under steady uploads, building may not take every other core.
+            busy = time.monotonic() - started
+            pause = max(self.truth.settings.refresh_seconds, min(REST * busy, MOST_REST_SECONDS))
 
     def __enter__(self) -> "Service":
         return self
