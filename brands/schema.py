@@ -203,15 +203,3 @@ idempotency = Table(
     Column("screening_id", sa.Text, sa.ForeignKey("screenings.id"), nullable=False),
     Column("created_at", UtcTime, nullable=False, index=True),
 )
-
-outbox = Table(
-    "outbox",
-    metadata,
-    Column("id", sa.Text, primary_key=True),
-    Column("topic", sa.Text, nullable=False),
-    Column("object_id", sa.Text, nullable=False),
-    Column("payload", CanonicalJson, nullable=False),
-    Column("created_at", UtcTime, nullable=False),
-    Column("delivered_at", UtcTime),
-    Index(None, "delivered_at", "id"),
-)

@@ -21,19 +21,19 @@ from brands.columns import BoxText, CanonicalJson, ExactDecimal, UtcTime, canoni
 from brands.database import Database
 from brands.errors import Unavailable
 from brands.migrate import upgrade
-from brands.schema import metadata, outbox, registry_state
+from brands.schema import api_keys, metadata, registry_state
 
 AT = datetime(2025, 3, 1, 9, 30, 15, 123456, tzinfo=UTC)
 
 
 def _row(**changes: object) -> dict[str, object]:
-    row = {"id": "out_1", "topic": "t", "object_id": "o", "payload": {}, "created_at": AT, "delivered_at": None}
-    return row | changes
+    row = {"id": "key_1", "scope": "hook", "label": "", "created_at": AT, "created_by": "cli:test"} | changes
+    return {"digest": row["id"], **row}
 
 
 def _count(database: Database) -> int:
     with database.read() as conn:
-        return int(conn.execute(sa.select(sa.func.count()).select_from(outbox)).scalar_one())
+        return int(conn.execute(sa.select(sa.func.count()).select_from(api_keys)).scalar_one())
 
 
 def test_migrations_arrive_at_the_schema(empty_database_url: str) -> None:
@@ -48,7 +48,7 @@ def test_migrations_arrive_at_the_schema(empty_database_url: str) -> None:
 
 def test_migrating_twice_keeps_the_data(database: Database) -> None:
     with database.write() as conn:
-        conn.execute(sa.insert(outbox).values(**_row()))
+        conn.execute(sa.insert(api_keys).values(**_row()))
     database.migrate()
     assert _count(database) == 1
 
@@ -83,36 +83,36 @@ def test_a_failed_migration_leaves_nothing(empty_database_url: str) -> None:
 
 def test_write_commits_at_the_end_and_rolls_back_on_an_error(database: Database) -> None:
     with pytest.raises(KeyError), database.write() as conn:
-        conn.execute(sa.insert(outbox).values(**_row()))
+        conn.execute(sa.insert(api_keys).values(**_row()))
         raise KeyError
     assert _count(database) == 0
     with database.write() as conn:
-        conn.execute(sa.insert(outbox).values(**_row()))
+        conn.execute(sa.insert(api_keys).values(**_row()))
     assert _count(database) == 1
 
 
 def test_a_reader_sees_one_state_while_a_writer_commits(database: Database) -> None:
     with database.read() as reader:
-        query = sa.select(sa.func.count()).select_from(outbox)
+        query = sa.select(sa.func.count()).select_from(api_keys)
         assert reader.execute(query).scalar_one() == 0
         with database.write() as conn:
-            conn.execute(sa.insert(outbox).values(**_row()))
+            conn.execute(sa.insert(api_keys).values(**_row()))
         assert reader.execute(query).scalar_one() == 0
     assert _count(database) == 1
 
 
 def test_a_read_cannot_write(database: Database) -> None:
     with pytest.raises((sa.exc.DBAPIError, Unavailable)), database.read() as conn:
-        conn.execute(sa.insert(outbox).values(**_row()))
+        conn.execute(sa.insert(api_keys).values(**_row()))
     assert _count(database) == 0
     with database.write() as conn:
-        conn.execute(sa.insert(outbox).values(**_row()))
+        conn.execute(sa.insert(api_keys).values(**_row()))
     assert _count(database) == 1
 
 
 def test_readers_are_not_blocked_by_an_open_write(database: Database) -> None:
     with database.write() as conn:
-        conn.execute(sa.insert(outbox).values(**_row()))
+        conn.execute(sa.insert(api_keys).values(**_row()))
         assert _count(database) == 0
         counts: list[int] = []
         reader = threading.Thread(target=lambda: counts.append(_count(database)))
@@ -125,7 +125,7 @@ def test_writers_in_many_threads_all_commit(database: Database) -> None:
     def write(name: int) -> None:
         for i in range(5):
             with database.write() as conn:
-                conn.execute(sa.insert(outbox).values(**_row(id=f"out_{name}_{i}")))
+                conn.execute(sa.insert(api_keys).values(**_row(id=f"key_{name}_{i}")))
 
     threads = [threading.Thread(target=write, args=(name,)) for name in range(6)]
     for thread in threads:
@@ -211,7 +211,7 @@ def test_types_come_back_as_they_went_in(database: Database) -> None:
 
 def test_a_naive_time_is_refused(database: Database) -> None:
     with pytest.raises(sa.exc.StatementError, match="aware"), database.write() as conn:
-        conn.execute(sa.insert(outbox).values(**_row(created_at=datetime(2025, 1, 1))))
+        conn.execute(sa.insert(api_keys).values(**_row(created_at=datetime(2025, 1, 1))))
 
 
 JSON = st.recursive(

@@ -1,4 +1,4 @@
-"""The first schema: registry, keys, audit chain, embeddings, screenings and the outbox."""
+"""The first schema: registry, keys, audit chain, embeddings and screenings."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -61,17 +61,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("image_sha256", "encoder_id", "view", name="pk_embeddings"),
     )
     op.create_index("ix_embeddings_encoder_id", "embeddings", ["encoder_id"])
-    op.create_table(
-        "outbox",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column("object_id", sa.Text(), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("delivered_at", sa.DateTime(timezone=True)),
-        sa.PrimaryKeyConstraint("id", name="pk_outbox"),
-    )
-    op.create_index("ix_outbox_delivered_at_id", "outbox", ["delivered_at", "id"])
     op.create_table(
         "registry_state",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
