@@ -1,13 +1,18 @@
-"""Real requests and answers for the API documentation; a test holds them against the models and a running service."""
+"""Real requests and answers for the API documentation; tests hold them against the models and a running service.
+
+`ANSWER` is what the demo's registry (`make demo`) answered to `LISTING` with the sample picture
+`01-authorised-sneaker/1.jpg` (known from an earlier listing, so neither decoded nor encoded again), sent by a seller who is
+not authorised; of the evidence only the first is kept.
+"""
 
 from typing import Any
 
 LISTING: dict[str, Any] = {
     "listing_id": "A-17",
     "revision": 1,
-    "title": "Norvell trail sneaker 1:1 top quality, size 42",
+    "title": "Norvokka trail sneaker 1:1 top quality, size 42",
     "description": "Brand new, ships from overseas.",
-    "brand": "Norvell",
+    "brand": "Norvokka",
     "category": "shoes",
     "price": {"amount": 29.9, "currency": "EUR"},
     "seller": {"id": "shop-291"},
@@ -23,25 +28,35 @@ PIXEL = (
 SCREENING: dict[str, Any] = LISTING | {"images": [{"data": PIXEL}]}
 
 ANSWER: dict[str, Any] = {
-    "id": "scr_019ab3c64f2a7c1d8e5b2f60a1c94d37",
+    "id": "scr_01a2046cfcf470c8b7d5d383d8ec309e",
     "listing_id": "A-17",
     "revision": 1,
-    "created_at": "2026-11-22T14:03:11.482Z",
+    "created_at": "2026-11-22T18:03:01.236Z",
     "verdict": "review",
-    "probability": 0.9734,
+    "probability": 0.9418,
     "calibrated": False,
     "brand": {
         "status": "recognised",
-        "id": "brd_019ab3c1a07b7e42b3d8c1f5e6a90b12",
-        "name": "Norvell",
+        "id": "brd_01a204474bf3794b98e4fbfe30d8b976",
+        "name": "Norvokka",
         "recognised_by": ["words", "pictures"],
     },
     "reasons": [
-        {"code": "replica_words", "contribution": 3.0, "message": "The words are those used for copies."},
+        {"code": "replica_words", "contribution": 3.0, "message": "The words of the listing describe a replica."},
         {
             "code": "price_far_below_reference",
-            "contribution": 2.571,
+            "contribution": 1.784,
             "message": "The price is far below the brand's reference price.",
+        },
+        {
+            "code": "brand_unauthorised_seller",
+            "contribution": 0.6,
+            "message": "The listing shows a registered brand, and the seller is not among its authorised sellers.",
+        },
+        {
+            "code": "official_photo",
+            "contribution": 0.4,
+            "message": "A picture is a copy of one of the brand's own pictures.",
         },
     ],
     "evidence": [
@@ -49,25 +64,33 @@ ANSWER: dict[str, Any] = {
             "image": 0,
             "frame": 0,
             "box": [0.0, 0.0, 1.0, 1.0],
-            "reference_id": "ref_019ab3c1b3c57a10bb6d2e7f8a90c1d2",
-            "brand_id": "brd_019ab3c1a07b7e42b3d8c1f5e6a90b12",
+            "reference_id": "ref_01a204474bf771b684f5ca58a8791608",
+            "brand_id": "brd_01a204474bf3794b98e4fbfe30d8b976",
             "kind": "authentic",
-            "use": "copy",
-            "score": 0.9412,
+            "use": "product",
+            "score": 0.9983,
         }
     ],
     "prompt": {
         "language": "de",
-        "title": "Bitte prüfen Sie Ihr Angebot",
-        "body": "Dieser Artikel ist möglicherweise eine Fälschung.",
-        "actions": ["Kaufbeleg hochladen"],
+        "title": "Dieser Artikel könnte eine Fälschung sein",
+        "body": "Bitte prüfen Sie Ihr Angebot, bevor es veröffentlicht wird: Es könnte sich um eine "
+        "Fälschung handeln (Marke: Norvokka). Die Art der Beschreibung ist typisch für Waren, "
+        "die nicht echt sind. Zusätzlich sieht sich jemand aus unserem Team das Angebot an. Wenn "
+        "Ihr Artikel echt ist, hilft Folgendes, rasch zu entscheiden.",
+        "actions": [
+            "Fügen Sie einen Kaufbeleg hinzu, zum Beispiel eine Quittung oder Rechnung.",
+            "Verwenden Sie eigene Fotos genau des Artikels, den Sie anbieten, mit Etiketten und Details.",
+            "Prüfen Sie Marke und Beschreibung und berichtigen Sie sie, falls nötig.",
+            "Ziehen Sie das Angebot zurück, wenn Sie nicht sicher sind, dass der Artikel echt ist.",
+        ],
     },
     "images": [
         {
             "position": 0,
             "status": "screened",
             "code": None,
-            "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+            "sha256": "e7581d834162500ea7b519f1097a02eaed2371b06d1efdc1ec41ba71f1881e8f",
         }
     ],
     "checks": [
@@ -77,6 +100,6 @@ ANSWER: dict[str, Any] = {
         {"name": "price", "status": "ran", "reason": None},
     ],
     "rescreen": False,
-    "release": "rel_5d1c0a7be3f24896",
-    "timings_ms": {"decode": 14.2, "encode": 11.8, "search": 1.9, "record": 3.1, "total": 33.7},
+    "release": "rel_64ef19afdf9c4261",
+    "timings_ms": {"decode": 0.0, "encode": 0.0, "pictures": 1.92, "search": 2.44, "judge": 1.78, "total": 13.64},
 }

@@ -55,16 +55,30 @@ class Match:
 class Matches:
     """What the pictures are alike.
 
-    `found` are the matches at or above their threshold, best margin first, and those behind `shown`; `shown` has, for
-    each picture and use, the match by which one brand stands out.
+    `found` are the matches at or above their threshold and those behind `shown`, best margin first, one for each
+    picture, reference and use; `shown` has, for each picture and use, the match by which one brand stands out.
     """
 
     found: tuple[Match, ...] = ()
     shown: tuple[Match, ...] = ()
 
-    def best(self, kind: ReferenceKind, use: str) -> Match | None:
-        """The best match at or above its threshold of a kind in a use."""
-        return next((m for m in self.found if m.kind == kind and m.use == use and m.margin >= 0), None)
+    def best(self, kind: ReferenceKind, use: str, *, image: int | None = None) -> Match | None:
+        """The best match at or above its threshold of a kind in a use, in one picture or (None) in any."""
+        return next(
+            (
+                match
+                for match in self.found
+                if match.kind == kind and match.use == use and match.margin >= 0 and image in (None, match.image)
+            ),
+            None,
+        )
+
+    def evidence(self, most: int) -> tuple[Match, ...]:
+        """The matches worth showing: of each reference and use only the best, over all pictures."""
+        best: dict[tuple[str, str], Match] = {}
+        for match in self.found:
+            best.setdefault((match.reference_id, match.use), match)
+        return tuple(best.values())[:most]
 
 
 def thresholds(bundle: Bundle) -> Mapping[str, float]:
@@ -102,11 +116,11 @@ def match_pictures(serving: Serving, pictures: Mapping[int, Embedding]) -> Match
 
 
 def _ranked(matches: Iterable[Match]) -> tuple[Match, ...]:
-    """Best first, in one order everywhere; of several by one reference in one use only the best."""
-    ordered = sorted(matches, key=lambda match: (-match.margin, match.reference_id, match.use, match.image))
-    best: dict[tuple[str, str], Match] = {}
+    """Best first, in one order everywhere; of several regions of a picture only the best by a reference in a use."""
+    ordered = sorted(matches, key=lambda match: (-match.margin, match.reference_id, match.use, match.image, match.box))
+    best: dict[tuple[int, str, str], Match] = {}
     for match in ordered:
-        best.setdefault((match.reference_id, match.use), match)
+        best.setdefault((match.image, match.reference_id, match.use), match)
     return tuple(best.values())
 
 

@@ -37,11 +37,12 @@ def recognise(listing: Listing, directory: Directory, matches: Matches) -> Recog
     Pictures go first because they are what a buyer judges by, and because words are cheaper to twist.
     """
     names = names_in(listing, directory)
-    shown = _by_pictures(matches)
+    ranking = _by_pictures(matches)
+    worded = {name.brand_id: name for name in names}
+    shown = next((brand for brand in ranking if brand in worded), ranking[0] if ranking else None)
     if shown is None and not names:
         declared_none = listing.brand is not None and is_unbranded(listing.brand)
         return Recognition("none" if declared_none else "unknown")
-    worded = {name.brand_id: name for name in names}
     if shown is None:
         name = names[0]
         return Recognition("recognised", name.brand_id, ("words",), disguised=name.disguised)
@@ -67,13 +68,13 @@ def names_in(listing: Listing, directory: Directory) -> tuple[Name, ...]:
     return tuple(found.values())
 
 
-def _by_pictures(matches: Matches) -> str | None:
-    """The brand that most pictures show, in most ways; of equals the one with the higher scores."""
+def _by_pictures(matches: Matches) -> list[str]:
+    """The brands shown, first the one that most pictures show, in most ways; of equals the one with higher scores."""
     votes: dict[str, tuple[int, float]] = defaultdict(lambda: (0, 0.0))
     for match in matches.shown:
         count, total = votes[match.brand_id]
         votes[match.brand_id] = count + 1, total + match.score
-    return max(sorted(votes), key=lambda brand: votes[brand]) if votes else None
+    return sorted(sorted(votes), key=lambda brand: votes[brand], reverse=True)
 
 
 def _contradicts(listing: Listing, worded: dict[str, Name]) -> bool:

@@ -86,37 +86,52 @@ def verdict_of(probability: float, *, everything_screened: bool) -> Verdict:
 
 
 def _pictures(brand: Brand | None, matches: Matches) -> list[Reason]:
+    """What the pictures say, each judged by itself: an official photo beside a fake's does not make that harmless."""
+    images = sorted({match.image for match in matches.found})
+    copied = _copied_fake(matches)
+    closeness = max((_fake_look(matches, image) for image in images), default=0.0)
     reasons = []
-    if _copied_fake(matches):
+    if copied:
         reasons.append(Reason("known_fake_copy", KNOWN_FAKE_COPY))
-    elif closeness := _fake_look(matches):
+    elif closeness:
         reasons.append(Reason("known_fake_look", round(KNOWN_FAKE_LOOK * closeness, 3)))
-    official, fake = matches.best("authentic", "copy"), matches.best("known_fake", "copy")
-    if brand and official and official.brand_id == brand.id and (fake is None or fake.score < official.score):
+    if brand and any(_is_official(matches, image, brand) for image in images):
         reasons.append(Reason("official_photo", OFFICIAL_PHOTO))
-    if matches.found and matches.found[0].kind == "negative":
+    # A picture of something that only looks like the brand clears that picture, not one of a fake beside it.
+    if not copied and not closeness and matches.found and matches.found[0].kind == "negative":
         reasons.append(Reason("negative_match", NEGATIVE_MATCH))
     return reasons
 
 
 def _copied_fake(matches: Matches) -> bool:
-    """Whether a picture is surely a copy of a known fake's, and of no picture that is known not to be one."""
-    fake = matches.best("known_fake", "copy")
-    if fake is None or fake.margin < SURE:
-        return False
-    rivals = (matches.best("authentic", "copy"), matches.best("negative", "copy"))
-    return all(rival is None or rival.score < fake.score for rival in rivals)
+    """Whether a picture is surely a copy of a known fake's, and not rather of one that is known not to be a fake."""
+    for fake in matches.found:
+        if fake.kind == "known_fake" and fake.use == "copy" and fake.margin >= SURE:
+            rivals = (
+                matches.best("authentic", "copy", image=fake.image),
+                matches.best("negative", "copy", image=fake.image),
+            )
+            if all(rival is None or rival.score < fake.score for rival in rivals):
+                return True
+    return False
 
 
-def _fake_look(matches: Matches) -> float:
-    """How near the pictures are to a known fake (0.5 to 1), 0 unless clearly nearer than to the original."""
+def _fake_look(matches: Matches, image: int) -> float:
+    """How near a picture is to a known fake (0.5 to 1), 0 unless clearly nearer than to an original or a negative."""
     closeness = 0.0
     for use in ("copy", "product"):
-        fake, real = matches.best("known_fake", use), matches.best("authentic", use)
+        fake = matches.best("known_fake", use, image=image)
+        rivals = (matches.best("authentic", use, image=image), matches.best("negative", use, image=image))
         # Real goods look like their fakes too.
-        if fake and (real is None or real.score + NEARER_BY <= fake.score):
+        if fake and all(rival is None or rival.score + NEARER_BY <= fake.score for rival in rivals):
             closeness = max(closeness, 0.5 + fake.margin / 2)
     return closeness
+
+
+def _is_official(matches: Matches, image: int, brand: Brand) -> bool:
+    official = matches.best("authentic", "copy", image=image)
+    fake = matches.best("known_fake", "copy", image=image)
+    return official is not None and official.brand_id == brand.id and (fake is None or fake.score < official.score)
 
 
 def _words(listing: Listing, recognition: Recognition) -> list[Reason]:

@@ -165,7 +165,7 @@ def _answer(
                 "use": match.use,
                 "score": match.score,
             }
-            for match in matches.found[:EVIDENCE]
+            for match in matches.evidence(EVIDENCE)
         ],
         "prompt": prompt.record() if prompt else None,
         "images": [

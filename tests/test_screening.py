@@ -52,6 +52,24 @@ def test_a_copy_of_a_known_fake_goes_to_review(kit: Kit) -> None:
     assert body["prompt"]["language"] == "en"
 
 
+@pytest.mark.parametrize("beside", [1, 3])
+def test_another_picture_does_not_hide_the_copy_of_a_known_fake(kit: Kit, beside: int) -> None:
+    """Neither the official photo nor a negative in the same listing makes a fake's picture harmless."""
+    fake = encoded(picture(2).resize((300, 240)), "JPEG", quality=60)
+    for images in ([fake, encoded(picture(beside))], [encoded(picture(beside)), fake]):
+        body = answer(kit, images, title="Trainers")
+        assert "known_fake_copy" in codes(body)
+        assert "negative_match" not in codes(body)
+        assert body["verdict"] == "review"
+
+
+@pytest.mark.parametrize("name", ["Norvell", "Solanum"])
+def test_of_several_brands_in_the_pictures_the_named_one_is_taken(kit: Kit, name: str) -> None:
+    body = answer(kit, [encoded(picture(4)), encoded(picture(1))], title=f"{name} shoe")
+    assert body["brand"]["name"] == name
+    assert body["brand"]["recognised_by"] == ["words", "pictures"]
+
+
 def test_the_same_file_needs_no_cosine(kit: Kit) -> None:
     body = answer(kit, [encoded(picture(2))])
     assert body["evidence"][0]["score"] == 1.0
