@@ -1,8 +1,8 @@
 """Real requests and answers for the API documentation; tests hold them against the models and a running service.
 
 `ANSWER` is what the demo's registry (`make demo`) answered to `LISTING` with the sample picture
-`01-authorised-sneaker/1.jpg` (known from an earlier listing, so neither decoded nor encoded again), sent by a seller who is
-not authorised; of the evidence only the first is kept.
+`01-authorised-sneaker/1.jpg`, sent by a seller who is not authorised. The picture was known from an earlier listing, so
+it was neither decoded nor encoded again; of the evidence only the first is kept.
 """
 
 from typing import Any

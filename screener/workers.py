@@ -106,7 +106,7 @@ class DecodePool:
         until = started + DECODE_SECONDS if deadline is None else min(started + DECODE_SECONDS, deadline)
         try:
             decoded = self._exchange(worker, data, boxes, until)
-        except (TimeoutError, EOFError, OSError) as error:
+        except Exception as error:  # late, gone, or talking nonsense: such a worker is not used again
             self._replace(worker)
             if until == deadline and isinstance(error, TimeoutError):
                 raise NoWorkerInTime from error
