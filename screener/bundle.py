@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from .dense import Dense
 from .errors import BundleRefused
 from .manifest import number, same_keys, strict_json, whole
 from .preprocess import ImagePreprocess
@@ -60,7 +61,11 @@ class OperatingPoint:
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A verified bundle. ``background`` is float32 (B, D), vectors of pictures of nothing registered, or None."""
+    """A verified bundle.
+
+    ``background`` is float32 (B, D), vectors of pictures of nothing registered, or None; ``dense`` the windows of a
+    bundle whose image tower pools several from one pass (`screener.encoder.Encoder.encode_windows`), or None.
+    """
 
     path: Path
     id: str
@@ -73,6 +78,7 @@ class Bundle:
     golden_tolerance: float
     manifest: Mapping[str, Any]
     background: NDArray[np.float32] | None
+    dense: Dense | None
 
     def part_for(self, use: str) -> Part | None:
         """The part that serves ``use``, or None where the encoder has none for it."""
@@ -118,19 +124,24 @@ def _checked(path: Path, manifest: dict[str, Any]) -> Bundle:
         raise ValueError("metrics and source must be objects")
     dim = whole("dim", manifest["dim"], 1, MAX_DIM)
     preprocess = strict_json(contents["preprocess.json"])
-    same_keys("preprocess.json", preprocess, {"image", "text"})
+    same_keys("preprocess.json", preprocess, {"image", "text"} | ({"dense"} & set(preprocess)))
+    image = ImagePreprocess.from_json(preprocess["image"])
+    dense = Dense.from_json(preprocess["dense"]) if "dense" in preprocess else None
+    if dense:
+        dense.check(image)
     return Bundle(
         path=path,
         id=manifest["id"],
         name=manifest["name"],
         dim=dim,
         parts=_parts(manifest["parts"], dim),
-        preprocess=ImagePreprocess.from_json(preprocess["image"]),
+        preprocess=image,
         text=TextPreprocess.from_json(preprocess["text"]),
         operating_points=_operating_points(manifest["operating_points"]),
         golden_tolerance=number("golden_tolerance", manifest["golden_tolerance"], 0.0, 0.1),
         manifest=manifest,
         background=_background(path / "background.npz", dim) if "background.npz" in files else None,
+        dense=dense,
     )
 
 

@@ -5,7 +5,8 @@ comes from it is ever unpickled.
 
 ```
 request   {"bytes": n, "boxes": "listing" | [[x0, y0, x1, y1]] } then n bytes of the file
-answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...]} then (regions, S, S, 3) uint8
+answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...]} then (regions, S, S, 3) uint8, and
+          (L, L, 3) uint8, the whole first frame, of a listing's picture where there are windows to pool from it
           {"code", "message"} for a picture that cannot be used
 ```
 """
@@ -27,8 +28,8 @@ import numpy as np
 from screener.decode import decode
 from screener.errors import ImageUnusable
 from screener.gate import Limits
-from screener.preprocess import Box, ImagePreprocess, prepare_regions
-from screener.regions import LISTING, listing_regions
+from screener.preprocess import WHOLE, Box, ImagePreprocess, prepare, prepare_regions
+from screener.regions import DENSE, LISTING, listing_cuts
 
 MEMORY = 3 * 1024**3
 """Address space in bytes: 40 megapixels at 16 bytes each, with every buffer of a progressive JPEG, fit four times."""
@@ -64,25 +65,29 @@ def receive(connection: socket.socket) -> dict[str, Any]:
     return header
 
 
-def _answer(connection: socket.socket, spec: ImagePreprocess, limits: Limits) -> None:
+def _answer(connection: socket.socket, spec: ImagePreprocess, large: ImagePreprocess | None, limits: Limits) -> None:
     request = receive(connection)
     data = bytes(receive_exactly(connection, request["bytes"]))
     signal.alarm(ALONE_SECONDS)
     asked = request["boxes"]
+    listing = asked == "listing"
+    boxes = (DENSE if large else LISTING) if listing else asked
+    least = max(_least(boxes, spec.size), large.size if large and listing else 0)
     try:
-        picture = decode(data, limits, least=_least(LISTING if asked == "listing" else asked, spec.size))
+        picture = decode(data, limits, least=least)
     except ImageUnusable as error:
         send(connection, {"code": error.code, "message": error.message})
         return
-    regions = listing_regions(len(picture.frames)) if asked == "listing" else [(0, tuple(box)) for box in asked]
-    pixels = np.concatenate(
-        [
-            prepare_regions(frame, [box for number, box in regions if number == n], spec)
-            for n, frame in enumerate(picture.frames)
-        ]
-    )
+    frames = picture.frames
+    regions = listing_cuts(len(frames), dense=large is not None) if listing else [(0, tuple(box)) for box in asked]
+    prepared = [
+        prepare_regions(frame, [box for number, box in regions if number == n], spec) for n, frame in enumerate(frames)
+    ]
+    if large and listing:
+        prepared.append(prepare(frames[0], WHOLE, large))
     header = {"format": picture.format, "width": picture.width, "height": picture.height}
-    send(connection, header | {"regions": [[frame, *box] for frame, box in regions]}, pixels.data.cast("B"))
+    pixels = np.concatenate([part.reshape(-1) for part in prepared])
+    send(connection, header | {"regions": [[frame, *box] for frame, box in regions]}, pixels.data)
 
 
 def _least(boxes: Sequence[Box], size: int) -> int:
@@ -94,7 +99,9 @@ def _least(boxes: Sequence[Box], size: int) -> int:
 
 def main() -> None:
     """Serves requests on the inherited socket until its parent closes it."""
-    descriptor, spec, limits = int(sys.argv[1]), json.loads(sys.argv[2]), json.loads(sys.argv[3])
+    descriptor, (spec, large, limits) = int(sys.argv[1]), map(json.loads, sys.argv[2:])
+    small = ImagePreprocess.from_json(spec)
+    more = ImagePreprocess.from_json(large) if large else None
     for kind, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):  # macOS refuses some limits; the clock still holds
             resource.setrlimit(kind, (value, value))
@@ -103,7 +110,7 @@ def main() -> None:
         send(connection, {"ready": True})
         while True:
             signal.alarm(0)
-            _answer(connection, ImagePreprocess.from_json(spec), Limits(**limits))
+            _answer(connection, small, more, Limits(**limits))
 
 
 if __name__ == "__main__":

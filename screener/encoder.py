@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise
@@ -15,13 +15,18 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from .bundle import Bundle
+from .dense import STRIDE, even_pooling
 from .errors import BundleRefused
 from .tokenizer import TextTokenizer
 
 # Pictures per run. Small runs keep a convnet's activations in the L2 cache, bound the memory arena, and let the
 # workers share one listing's pictures. Texts are short rows, so more of them make a run worth its overhead.
 IMAGE_CHUNK = 4
+# The large pass of a dense bundle is two to three times dearer.
+WINDOWS_CHUNK = 1
 TEXT_CHUNK = 16
+
+_Feed = Mapping[str, NDArray[np.uint8] | NDArray[np.int64] | NDArray[np.float32]]
 
 
 def as_stored(vectors: NDArray[np.float32]) -> NDArray[np.float16]:
@@ -51,8 +56,11 @@ class Encoder:
     def __init__(self, bundle: Bundle, *, workers: int = 2) -> None:
         """``BundleRefused`` if a file does not load or its inputs and outputs are not a bundle's."""
         self._bundle = bundle
-        self._image = _session(bundle, "image.onnx", "pixels", "tensor(uint8)")
-        self._text = _session(bundle, "text.onnx", "tokens", "tensor(int64)")
+        pixels, pooling = ("pixels", "tensor(uint8)"), ("pooling", "tensor(float)")
+        self._image = _session(bundle, "image.onnx", [pixels, pooling] if bundle.dense else [pixels])
+        self._text = _session(bundle, "text.onnx", [("tokens", "tensor(int64)")])
+        self._even = even_pooling(bundle.preprocess.size) if bundle.dense else None
+        self._windows = bundle.dense.pooling() if bundle.dense else None
         try:
             self._tokenizer = TextTokenizer(bundle.read("tokenizer.json").decode("utf-8"), bundle.text)
         except ValueError as error:
@@ -67,11 +75,46 @@ class Encoder:
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Prepared pictures (n, S, S, 3) uint8 to vectors (n, D), unit norm, as they come back from storage."""
-        size = self._bundle.preprocess.size
-        if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
-            raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
-        chunks = self._chunks(len(pixels), IMAGE_CHUNK)
-        return self._run(self._image, "pixels", [pixels[start:stop] for start, stop in chunks])
+        _check_pixels(pixels, self._bundle.preprocess.size)
+        return self._run(self._image, self._image_feeds(pixels, self._even, IMAGE_CHUNK))
+
+    def encode_windows(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Whole pictures (n, L, L, 3) uint8, L the size of the bundle's ``dense``, to the vectors of its windows.
+
+        Shape (n, windows, D), each as `encode_pixels` gives them. ``ValueError`` for a bundle that is not dense.
+        """
+        if self._bundle.dense is None or self._windows is None:
+            raise ValueError(f"bundle {self._bundle.path} has no windows")
+        _check_pixels(pixels, self._bundle.dense.size)
+        return self._run(self._image, self._image_feeds(pixels, self._windows, WINDOWS_CHUNK), len(self._windows))
+
+    def encode_pooled(self, pixels: NDArray[np.uint8], pooling: NDArray[np.float32]) -> NDArray[np.float32]:
+        """`encode_windows` at any size and with windows of one's own, for measuring: (n, s, s, 3) to (n, r, D).
+
+        ``pooling`` is (r, s / 32, s / 32), as `screener.pooling.pooling_weights` gives it.
+        """
+        if self._bundle.dense is None:
+            raise ValueError(f"bundle {self._bundle.path} has no windows")
+        _check_pixels(pixels, pooling.shape[-1] * STRIDE)
+        return self._run(self._image, self._image_feeds(pixels, pooling, WINDOWS_CHUNK), len(pooling))
+
+    def encode_listing(self, pixels: NDArray[np.uint8], large: NDArray[np.uint8] | None) -> NDArray[np.float32]:
+        """One picture of a listing to the vectors (regions, D) of all its regions.
+
+        ``pixels`` (cuts, S, S, 3) are what was cut, ``large`` (L, L, 3) is what a dense bundle pools its windows from;
+        the order is that of `screener.regions.listing_regions`. ``ValueError`` where ``large`` is there for a bundle
+        without windows, or missing for one with them.
+        """
+        if (large is None) != (self._bundle.dense is None):
+            raise ValueError(f"bundle {self._bundle.path} and the prepared picture do not agree on windows")
+        if self._bundle.dense is None or self._windows is None or large is None:
+            return self.encode_pixels(pixels)
+        _check_pixels(pixels, self._bundle.preprocess.size)
+        _check_pixels(large[None], self._bundle.dense.size)
+        feeds = self._image_feeds(large[None], self._windows, WINDOWS_CHUNK)  # the dear pass starts first
+        feeds += self._image_feeds(pixels, self._even, IMAGE_CHUNK)
+        vectors = self._run(self._image, feeds)
+        return np.roll(vectors, -len(self._windows), axis=0)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Texts to vectors (n, D), unit norm, as they come back from storage; zero in parts that are not for text."""
@@ -80,7 +123,7 @@ class Encoder:
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         chunks = self._chunks(len(order), TEXT_CHUNK)
         batches = [self._tokenizer.pad([rows[i] for i in order[start:stop]]) for start, stop in chunks]
-        return self._run(self._text, "tokens", batches)[np.argsort(np.array(order, np.intp))]
+        return self._run(self._text, [{"tokens": batch} for batch in batches])[np.argsort(np.array(order, np.intp))]
 
     def tokenize(self, texts: Sequence[str]) -> NDArray[np.int64]:
         """Texts to padded token rows (n, L), as the text tower reads them."""
@@ -96,14 +139,19 @@ class Encoder:
             with np.load(io.BytesIO(self._bundle.read("golden.npz")), allow_pickle=False) as golden:
                 pixels, tokens, texts = golden["pixels"], golden["tokens"], [str(text) for text in golden["texts"]]
                 expected = {"image": golden["image_embeddings"], "text": golden["text_embeddings"]}
+                if self._bundle.dense:
+                    large, expected["windows"] = golden["large"], golden["window_embeddings"]
         except (KeyError, ValueError) as error:
             raise BundleRefused(f"bundle {self._bundle.path}: golden.npz cannot be read: {error}") from error
         served = self.tokenize(texts)
         if served.shape != tokens.shape or not np.array_equal(served, tokens):
             raise BundleRefused(f"bundle {self._bundle.path}: golden tokens differ")
-        for tower, got in (("image", self.encode_pixels(pixels)), ("text", self.encode_texts(texts))):
+        computed = {"image": self.encode_pixels(pixels), "text": self.encode_texts(texts)}
+        if self._bundle.dense:
+            computed["windows"] = self.encode_windows(large)
+        for tower, got in computed.items():
             want = expected[tower]
-            worst = float((got * want).sum(1).min()) if got.shape == want.shape else -1.0
+            worst = float((got * want).sum(-1).min()) if got.shape == want.shape else -1.0
             if not worst >= 1.0 - self._bundle.golden_tolerance:
                 raise BundleRefused(f"bundle {self._bundle.path}: golden {tower} outputs differ (cosine {worst:.6f})")
 
@@ -116,16 +164,26 @@ class Encoder:
         chunks = max(-(-count // size), min(self._workers, count))
         return list(pairwise(count * i // chunks for i in range(chunks + 1))) if count else []
 
-    def _run(
-        self, session: ort.InferenceSession, name: str, batches: Sequence[NDArray[np.uint8] | NDArray[np.int64]]
-    ) -> NDArray[np.float32]:
-        if not batches:
-            return np.empty((0, self._bundle.dim), np.float32)
-        outputs = self._pool.map(lambda batch: session.run(None, {name: batch})[0], batches)
-        return from_stored(as_stored(np.concatenate(list(outputs))))
+    def _image_feeds(self, pixels: NDArray[np.uint8], pooling: NDArray[np.float32] | None, chunk: int) -> list[_Feed]:
+        more = {} if pooling is None else {"pooling": pooling}
+        return [{"pixels": pixels[start:stop], **more} for start, stop in self._chunks(len(pixels), chunk)]
+
+    def _run(self, session: ort.InferenceSession, feeds: Sequence[_Feed], windows: int = 0) -> NDArray[np.float32]:
+        """The rows of all runs one below the other, (rows, D), or with ``windows`` (rows / windows, windows, D)."""
+        dim = self._bundle.dim
+        shape = (-1, windows, dim) if windows else (-1, dim)
+        if not feeds:
+            return np.empty((0, *shape[1:]), np.float32)
+        outputs = self._pool.map(lambda feed: session.run(None, dict(feed))[0].reshape(-1, dim), feeds)
+        return from_stored(as_stored(np.concatenate(list(outputs)))).reshape(shape)
 
 
-def _session(bundle: Bundle, file: str, input_name: str, kind: str) -> ort.InferenceSession:
+def _check_pixels(pixels: NDArray[np.uint8], size: int) -> None:
+    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1:] != (size, size, 3):
+        raise ValueError(f"pixels must be uint8 (n, {size}, {size}, 3), not {pixels.dtype} {pixels.shape}")
+
+
+def _session(bundle: Bundle, file: str, wanted: list[tuple[str, str]]) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
@@ -144,7 +202,7 @@ def _session(bundle: Bundle, file: str, input_name: str, kind: str) -> ort.Infer
         raise BundleRefused(f"bundle {bundle.path}: {file} does not load: {error}") from error
     inputs = [(item.name, item.type) for item in session.get_inputs()]
     outputs = [(item.name, item.type, item.shape[-1]) for item in session.get_outputs()]
-    if inputs != [(input_name, kind)] or outputs != [("embedding", "tensor(float)", bundle.dim)]:
+    if inputs != wanted or outputs != [("embedding", "tensor(float)", bundle.dim)]:
         raise BundleRefused(f"bundle {bundle.path}: {file} has other inputs or outputs: {inputs} -> {outputs}")
     return session
 

@@ -12,6 +12,7 @@ from screener.bundle import Bundle, Part
 from screener.directory import Entry
 from screener.embeddings import Embedding
 from screener.preprocess import WHOLE, Box
+from screener.regions import region_uses
 from screener.release import Serving
 
 NEIGHBOURS = 24
@@ -28,8 +29,8 @@ SLACK = 0.1
 SURE = 0.5
 """Margin from which a copy needs no gap: nothing but the same picture comes so near."""
 
-_COMPARED: Mapping[bool, tuple[str, ...]] = MappingProxyType({True: ("logo",), False: ("copy", "product")})
-"""What a reference's vector is compared for, by whether it is of a mark."""
+_MARK_USES = frozenset(["logo"])
+"""What the vector of a reference's mark is compared for; that of a picture is compared for the other uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,25 +94,29 @@ def match_pictures(serving: Serving, pictures: Mapping[int, Embedding]) -> Match
     """Compares every region of every picture; `pictures` maps the position in the listing to the embedding."""
     if not pictures or not serving.snapshot.ids:
         return Matches()
+    bundle = serving.encoder.bundle
     queries = np.concatenate([picture.vectors for picture in pictures.values()])
-    hits = serving.snapshot.search(queries, NEIGHBOURS).positions
-    elsewhere = _nothing_registered(serving.encoder.bundle, queries)
-    limits = thresholds(serving.encoder.bundle)
+    near = _neighbours(serving, queries)
+    elsewhere = _nothing_registered(bundle, queries)
+    limits = thresholds(bundle)
     found: list[Match] = []
     shown: list[Match] = []
     start = 0
     for position, picture in pictures.items():
         rows = slice(start, start + len(picture.regions))
         start = rows.stop
-        alike, seen_past = _alike(serving, position, picture, queries[rows], hits[rows])
-        matches = [*alike, *_same_file(serving, position, picture)]
+        uses = region_uses(len(picture.regions), bundle.dense)
         for use, threshold in limits.items():
-            more = len(serving.snapshot.ids) > NEIGHBOURS and use not in seen_past
-            candidates = [match for match in matches if match.use == use]
-            best = _outstanding(candidates, float(elsewhere[use][rows].max()), more=more)
+            compared = np.array([use in own for own in uses])
+            alike, floor, passed = _alike(near, rows, compared, position, picture, use, threshold)
+            candidates = [*alike, *_same_file(serving, position, picture, use)]
+            # What was not found is no nearer than the farthest that was, and too far where some of these are.
+            unseen = floor if len(serving.snapshot.ids) > NEIGHBOURS and not passed else None
+            nothing = float(elsewhere[use][rows][compared].max(initial=-1.0))
+            best = _outstanding(candidates, nothing, unseen)
             if best and (best.score >= threshold - SLACK or best.margin >= SURE):
                 shown.append(best)
-        found += [match for match in matches if match.margin >= 0]
+            found += [match for match in candidates if match.margin >= 0]
     return Matches(_ranked([*found, *shown]), tuple(shown))
 
 
@@ -124,55 +129,97 @@ def _ranked(matches: Iterable[Match]) -> tuple[Match, ...]:
     return tuple(best.values())
 
 
-def _outstanding(matches: Sequence[Match], elsewhere: float, *, more: bool) -> Match | None:
+def _outstanding(matches: Sequence[Match], elsewhere: float, unseen: float | None) -> Match | None:
     """The best match of the one brand that stands out from the others, from negatives and from `elsewhere`.
 
-    `more` says that the index holds vectors that were not found: of these only is known that they are no nearer than
-    the farthest that was.
+    `unseen` bounds the score of what the index holds and was not found; None where that is too far to be a rival.
     """
     best = max((m for m in matches if m.kind != "negative"), key=lambda m: (m.score, m.reference_id), default=None)
     if best is None:
         return None
     rivals = [m.score for m in matches if m.brand_id != best.brand_id or m.kind == "negative"]
-    if more and not rivals:
-        rivals.append(min(m.score for m in matches))
+    if unseen is not None and not rivals:
+        rivals.append(unseen)
     if best.score - max(rivals, default=-1.0) >= GAP and best.score > elsewhere:
         return best
     negative = max((m.score for m in matches if m.kind == "negative"), default=-1.0)
     return best if best.use == "copy" and best.margin >= SURE and best.score > negative else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Neighbours:
+    """The nearest references of every query, all of shape (q, k).
+
+    `places` index the snapshot, -1 where it has no more; `scores` are the cosines by use; `known` says what is in the
+    directory (a reference may have gone since the snapshot was built), `marks` what of it is a mark.
+    """
+
+    places: NDArray[np.int64]
+    scores: Mapping[str, NDArray[np.float32]]
+    entries: Mapping[int, Entry]
+    known: NDArray[np.bool_]
+    marks: NDArray[np.bool_]
+
+
+def _neighbours(serving: Serving, queries: NDArray[np.float32]) -> _Neighbours:
+    bundle, snapshot = serving.encoder.bundle, serving.snapshot
+    places = snapshot.search(queries, NEIGHBOURS).positions
+    different, inverse = np.unique(places, return_inverse=True)
+    inverse = inverse.reshape(places.shape)
+    found = [serving.directory.entries.get(snapshot.ids[place]) if place >= 0 else None for place in different.tolist()]
+    # Each reference is read once, though many regions are near it; what is missing (-1) reads any row and counts none.
+    vectors = snapshot.vectors[np.maximum(different, 0)]
+    # Uses that one part serves share their cosines.
+    parts = {part.name: np.take_along_axis(part_cosines(part, queries, vectors), inverse, 1) for part in bundle.parts}
+    zeros = np.zeros(places.shape, dtype=np.float32)
+    return _Neighbours(
+        places=places,
+        scores={use: parts[part.name] if (part := bundle.part_for(use)) else zeros for use in DEFAULT_THRESHOLDS},
+        entries={place: entry for place, entry in zip(different.tolist(), found, strict=True) if entry},
+        known=np.array([entry is not None for entry in found])[inverse],
+        marks=np.array([entry is not None and entry.is_mark for entry in found])[inverse],
+    )
+
+
 def _alike(
-    serving: Serving, position: int, picture: Embedding, queries: NDArray[np.float32], hits: NDArray[np.int64]
-) -> tuple[list[Match], set[str]]:
-    """A match for every region and vector found near it, except those too far to matter; and the uses that had such."""
-    bundle = serving.encoder.bundle
-    limits = thresholds(bundle)
-    matches: list[Match] = []
-    seen_past: set[str] = set()
-    for (frame, box), query, row in zip(picture.regions, queries, hits, strict=True):
-        places = row[row >= 0]
-        vectors = serving.snapshot.vectors[places]
-        # Uses that one part serves share their cosines.
-        parts = {part.name: part_cosines(part, query[None], vectors)[0].tolist() for part in bundle.parts}
-        for column, place in enumerate(places.tolist()):
-            entry = serving.directory.entries.get(serving.snapshot.ids[place])
-            for use in _COMPARED[entry.is_mark] if entry else ():
-                assert entry is not None
-                part = bundle.part_for(use)
-                score = parts[part.name][column] if part else 0.0
-                if score < limits[use] - SLACK - GAP:  # neither a match nor a rival of one
-                    seen_past.add(use)
-                    continue
-                margin = min((score - limits[use]) / max(1.0 - limits[use], 1e-6), 1.0)
-                matches.append(_match(position, frame, box, entry, use, score, margin))
-    return matches, seen_past
+    near: _Neighbours,
+    rows: slice,
+    compared: NDArray[np.bool_],
+    position: int,
+    picture: Embedding,
+    use: str,
+    threshold: float,
+) -> tuple[list[Match], float, bool]:
+    """The matches of a picture in a use: of each reference with the region most alike, unless it is too far to matter.
+
+    `rows` are the picture's queries, `compared` says which of them look for this use. Also the least score of what is
+    near enough, and whether something was not.
+    """
+    places, scores = near.places[rows], near.scores[use][rows]
+    wanted = near.known[rows] & (near.marks[rows] == (use in _MARK_USES)) & compared[:, None]
+    enough = wanted & (scores >= threshold - SLACK - GAP)  # else neither a match nor a rival of one
+    region, column = np.nonzero(enough)
+    if not len(region):
+        return [], 1.0, bool(wanted.any())
+    place, score = places[region, column], scores[region, column].astype(np.float64)
+    margin = np.minimum((score - threshold) / max(1.0 - threshold, 1e-6), 1.0)
+    # As `_ranked` has it, so that no region is left out here that would come first there.
+    by_box = np.argsort(sorted(range(len(picture.regions)), key=lambda n: picture.regions[n][1]))
+    order = np.lexsort((by_box[region], -np.round(margin, 4), place))
+    best = order[np.unique(place[order], return_index=True)[1]]
+    matches = []
+    for row, number in zip(region[best].tolist(), best.tolist(), strict=True):
+        frame, box = picture.regions[row]
+        entry = near.entries[int(place[number])]
+        matches.append(_match(position, frame, box, entry, use, float(score[number]), float(margin[number])))
+    return matches, round(float(score.min()), 4), bool((wanted & ~enough).any())
 
 
-def _same_file(serving: Serving, position: int, picture: Embedding) -> Iterable[Match]:
+def _same_file(serving: Serving, position: int, picture: Embedding, use: str) -> Iterable[Match]:
     """References that are the very same file need no cosine."""
     for entry in serving.directory.by_picture.get(picture.sha256, ()):
-        yield _match(position, 0, WHOLE, entry, "logo" if entry.is_mark else "copy", 1.0, 1.0)
+        if use == ("logo" if entry.is_mark else "copy"):
+            yield _match(position, 0, WHOLE, entry, use, 1.0, 1.0)
 
 
 def _match(position: int, frame: int, box: Box, entry: Entry, use: str, score: float, margin: float) -> Match:

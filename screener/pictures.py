@@ -13,7 +13,7 @@ from screener.embeddings import Embedding
 from screener.encoder import Encoder, as_stored
 from screener.errors import ImageUnusable
 from screener.metrics import Metrics
-from screener.regions import LISTING_VIEW
+from screener.regions import listing_regions, listing_view
 from screener.workers import DecodePool, NoWorkerInTime
 
 
@@ -45,21 +45,22 @@ class PictureReader:
         """
         hashes = [hashlib.sha256(data).hexdigest() for data in images]
         known: Mapping[tuple[str, str], Embedding] = {}
+        view = listing_view(encoder.bundle.dense)
         if images:
-            keys = [(sha256, LISTING_VIEW) for sha256 in hashes]
+            keys = [(sha256, view) for sha256 in hashes]
             with self._database.read() as connection:
                 known = embeddings.load(connection, encoder.bundle.id, keys, encoder.bundle.dim)
         work = {
             sha256: self._threads.submit(self._read, encoder, sha256, data, deadline)
             for sha256, data in zip(hashes, images, strict=True)
-            if (sha256, LISTING_VIEW) not in known
+            if (sha256, view) not in known
         }
         looked = []
         for sha256 in hashes:
             if sha256 in work:
                 looked.append(work[sha256].result())
             else:
-                looked.append(Looked(sha256, "screened", embedding=known[sha256, LISTING_VIEW], cached=True))
+                looked.append(Looked(sha256, "screened", embedding=known[sha256, view], cached=True))
             self._metrics.pictures.labels(looked[-1].status, looked[-1].code or "").inc()
         self._metrics.cached.inc(sum(picture.cached for picture in looked))
         return tuple(looked)
@@ -81,12 +82,14 @@ class PictureReader:
         decoded_at = time.monotonic()
         if decoded_at >= deadline:
             return Looked(sha256, "skipped", "deadline")
-        vectors = encoder.encode_pixels(decoded.pixels)
+        vectors = encoder.encode_listing(decoded.pixels, decoded.large)
         encoded_at = time.monotonic()
+        dense = encoder.bundle.dense
+        regions = listing_regions(decoded.regions, dense)
         return Looked(
             sha256,
             "screened",
-            embedding=Embedding(sha256, LISTING_VIEW, decoded.regions, as_stored(vectors)),
+            embedding=Embedding(sha256, listing_view(dense), regions, as_stored(vectors)),
             decode_ms=(decoded_at - started) * 1000,
             encode_ms=(encoded_at - decoded_at) * 1000,
         )

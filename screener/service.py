@@ -148,7 +148,7 @@ def open_service(settings: Settings) -> Service:
     """
     truth = Truth(settings)
     bundle = load_bundle(settings.bundle_path)
-    pool = DecodePool(bundle.preprocess, settings.image_limits, size=settings.decode_workers)
+    pool = DecodePool(bundle.preprocess, settings.image_limits, dense=bundle.dense, size=settings.decode_workers)
     encoder = Encoder(bundle, workers=settings.encode_workers)
     encoder.check_golden()
     live: Live[Serving] = Live(clock=time.monotonic)

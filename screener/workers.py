@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from screener.decode_worker import receive, receive_exactly, send
+from screener.dense import Dense
 from screener.errors import ImageUnusable
 from screener.gate import Limits
 from screener.preprocess import Box, ImagePreprocess
@@ -34,7 +35,8 @@ class Decoded:
     """What a worker made of a picture.
 
     `pixels` has shape (regions, S, S, 3) uint8; `regions` gives frame number and relative box of each row; `width` and
-    `height` are the picture's as painted, in pixels.
+    `height` are the picture's as painted, in pixels. `large` (L, L, 3) uint8 is the whole first frame of a listing's
+    picture for the windows of a dense bundle, else None.
     """
 
     format: str
@@ -42,14 +44,16 @@ class Decoded:
     height: int
     regions: tuple[tuple[int, Box], ...]
     pixels: NDArray[np.uint8]
+    large: NDArray[np.uint8] | None = None
 
 
 class _Worker:
-    def __init__(self, spec: ImagePreprocess, limits: Limits):
+    def __init__(self, spec: ImagePreprocess, large: ImagePreprocess | None, limits: Limits):
         self.connection, theirs = socket.socketpair()
         for end in (self.connection, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        arguments = [str(theirs.fileno()), json.dumps(spec.to_json()), json.dumps(asdict(limits))]
+        settings = (spec.to_json(), large.to_json() if large else None, asdict(limits))
+        arguments = [str(theirs.fileno()), *map(json.dumps, settings)]
         self.process = subprocess.Popen(  # noqa: S603  # our own module, no shell, no caller's words
             [sys.executable, "-m", "screener.decode_worker", *arguments],
             pass_fds=(theirs.fileno(),),
@@ -73,13 +77,14 @@ class _Worker:
 class DecodePool:
     """Decodes pictures for many threads at once, each in a process of its own kind; close it when done."""
 
-    def __init__(self, spec: ImagePreprocess, limits: Limits, *, size: int = 2):
-        """Starts `size` processes; pictures are prepared as `spec` says and held against `limits`."""
+    def __init__(self, spec: ImagePreprocess, limits: Limits, *, dense: Dense | None = None, size: int = 2):
+        """Starts `size` processes; pictures are prepared as `spec` and `dense` say and held against `limits`."""
         self._spec, self._limits = spec, limits
+        self._large = dense.preprocess(spec) if dense else None
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._lock = threading.Lock()
         self._closed = False
-        started = [_Worker(spec, limits) for _ in range(size)]
+        started = [_Worker(spec, self._large, limits) for _ in range(size)]
         for worker in started:
             worker.wait_ready()
             self._idle.put(worker)
@@ -143,7 +148,11 @@ class DecodePool:
         rows = [(int(frame), (x0, y0, x1, y1)) for frame, x0, y0, x1, y1 in answer["regions"]]
         raw = receive_exactly(connection, len(rows) * size * size * 3)
         pixels = np.frombuffer(raw, dtype=np.uint8).reshape(len(rows), size, size, 3)
-        return Decoded(answer["format"], int(answer["width"]), int(answer["height"]), tuple(rows), pixels)
+        large = None
+        if self._large and boxes is None:
+            side = self._large.size
+            large = np.frombuffer(receive_exactly(connection, side * side * 3), dtype=np.uint8).reshape(side, side, 3)
+        return Decoded(answer["format"], int(answer["width"]), int(answer["height"]), tuple(rows), pixels, large)
 
     def _replace(self, worker: _Worker) -> None:
         """Kills a stuck worker and starts another in the background: the caller's deadline does not wait for it."""
@@ -154,7 +163,7 @@ class DecodePool:
                 self._all.discard(worker)
                 if self._closed:
                     return
-                fresh = _Worker(self._spec, self._limits)
+                fresh = _Worker(self._spec, self._large, self._limits)
                 self._all.add(fresh)
             try:
                 fresh.wait_ready()

@@ -7,12 +7,13 @@ import json
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from tiny_bundle import DIM, HALF, make_tiny_bundle
+from tiny_bundle import DIM, HALF, SIZE, WINDOWS, make_tiny_bundle
 
 from screener.bundle import MANIFEST, bundle_id, load_bundle
 from screener.encoder import Encoder
@@ -61,6 +62,16 @@ def test_a_whole_bundle_loads(bundle: Path) -> None:
     assert logo.name == "semantic"
     assert loaded.part_for("smell") is None
     assert loaded.background is None
+    assert loaded.dense is None
+
+
+def test_a_dense_bundle_has_windows_that_are_part_of_its_id(tmp_path: Path) -> None:
+    ids = set()
+    for name, dense in (("a", WINDOWS), ("b", replace(WINDOWS, windows=WINDOWS.windows[:2]))):
+        loaded = load_bundle(make_tiny_bundle(tmp_path / name, dense=dense))
+        assert loaded.dense == dense
+        ids.add(loaded.id)
+    assert len(ids) == 2
 
 
 def test_background_vectors_are_read_as_float32(bundle: Path) -> None:
@@ -227,3 +238,58 @@ def test_settings_that_do_not_fit_are_refused(bundle: Path, part: str, key: str,
     resign(bundle, "preprocess.json")
     with pytest.raises(BundleRefused):
         load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"size": 2 * SIZE + 1}, "multiple of 32"),
+        ({"size": 1056}, "size of dense must be"),
+        ({"size": 0}, "size of dense must be"),
+        ({"size": True}, "size of dense must be"),
+        ({"extra": 1}, "exactly the keys"),
+        ({"windows": []}, "1 to 64 windows"),
+        ({"windows": [{"box": [0, 0, 1, 1], "for": ["logo"]}] * 65}, "1 to 64 windows"),
+        ({"windows": [{"box": [0, 0, 1, 1], "for": ["logo"], "name": "a"}]}, "exactly the keys"),
+        ({"windows": [{"box": [0, 0, 1], "for": ["logo"]}]}, "four numbers"),
+        ({"windows": [{"box": [0, 0, 1, 1.1], "for": ["logo"]}]}, "side of a window"),
+        ({"windows": [{"box": [0, 0, 1, "1"], "for": ["logo"]}]}, "side of a window"),
+        ({"windows": [{"box": [0.5, 0, 0.5, 1], "for": ["logo"]}]}, "is empty"),
+        ({"windows": [{"box": [0, 0, 1, 1], "for": []}]}, "one or more of"),
+        ({"windows": [{"box": [0, 0, 1, 1], "for": ["text"]}]}, "one or more of"),
+        ({"windows": [{"box": [0, 0, 1, 1], "for": ["logo", "logo"]}]}, "each once"),
+    ],
+)
+def test_windows_that_do_not_fit_are_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    bundle = make_tiny_bundle(tmp_path, dense=WINDOWS)
+    settings = json.loads((bundle / "preprocess.json").read_text("utf-8"))
+    settings["dense"] |= change
+    (bundle / "preprocess.json").write_text(json.dumps(settings), "utf-8")
+    resign(bundle, "preprocess.json")
+    with pytest.raises(BundleRefused, match=message):
+        load_bundle(bundle)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"), [({"size": 80}, "multiples of 32"), ({"resize_mode": "shortest"}, "squash")]
+)
+def test_pictures_that_have_no_place_for_windows_are_refused(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    bundle = make_tiny_bundle(tmp_path, dense=WINDOWS)
+    settings = json.loads((bundle / "preprocess.json").read_text("utf-8"))
+    settings["image"] |= change
+    (bundle / "preprocess.json").write_text(json.dumps(settings), "utf-8")
+    resign(bundle, "preprocess.json")
+    with pytest.raises(BundleRefused, match=message):
+        load_bundle(bundle)
+
+
+def test_windows_without_a_graph_that_pools_are_refused(bundle: Path) -> None:
+    settings = json.loads((bundle / "preprocess.json").read_text("utf-8"))
+    settings["image"]["resize_mode"] = "squash"
+    settings["dense"] = WINDOWS.to_json()
+    (bundle / "preprocess.json").write_text(json.dumps(settings), "utf-8")
+    resign(bundle, "preprocess.json")
+    with pytest.raises(BundleRefused, match="other inputs or outputs"):
+        Encoder(load_bundle(bundle))

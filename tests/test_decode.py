@@ -5,6 +5,7 @@ import struct
 import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 
 from screener.decode import decode
+from screener.dense import Dense, Window
 from screener.errors import ImageUnusable
 from screener.gate import Limits, inspect
-from screener.preprocess import WHOLE, ImagePreprocess
+from screener.preprocess import WHOLE, ImagePreprocess, prepare
 from screener.workers import DecodePool, NoWorkerInTime
 
 LIMITS = Limits()
@@ -220,6 +222,26 @@ def test_the_pool_gives_regions_and_refusals(pool: DecodePool) -> None:
     frames = [Image.new("RGB", (40, 40), (25 * number, 0, 0)) for number in range(5)]
     animated = pool.decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert [frame for frame, _ in animated.regions] == [0] * 4 + [1, 2]
+
+
+def test_for_windows_the_whole_picture_comes_in_two_sizes(pool: DecodePool) -> None:
+    dense = Dense(128, (Window((0.0, 0.0, 0.5, 0.5), ("logo",)),))
+    with_windows = DecodePool(SPEC, LIMITS, dense=dense, size=1)
+    try:
+        data = saved(scene(), "PNG")
+        decoded = with_windows.decode(data)
+        assert decoded.regions == ((0, WHOLE),)
+        np.testing.assert_array_equal(decoded.pixels, pool.decode(data, [WHOLE]).pixels)
+        assert decoded.large is not None
+        np.testing.assert_array_equal(decoded.large, prepare(np.asarray(scene()), WHOLE, replace(SPEC, size=128)))
+        assert with_windows.decode(data, [WHOLE]).large is None
+        frames = [Image.new("RGB", (40, 40), (25 * number, 0, 0)) for number in range(5)]
+        animated = with_windows.decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+        assert animated.regions == ((0, WHOLE), (1, WHOLE), (2, WHOLE))
+        assert animated.large is not None
+        assert animated.large[0, 0].tolist() == animated.pixels[0, 0, 0].tolist()
+    finally:
+        with_windows.close()
 
 
 def test_a_worker_that_takes_too_long_or_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:

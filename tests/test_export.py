@@ -6,8 +6,9 @@ import gzip
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import onnx
@@ -21,7 +22,9 @@ from typer.testing import CliRunner
 
 import training.export
 from screener.bundle import OperatingPoint, Part, load_bundle
+from screener.dense import Dense, Window
 from screener.encoder import Encoder
+from screener.pooling import pooling_weights
 from training.calibration import calibration_pictures
 from training.cli import app
 from training.errors import ExportRefused, WeightsUnavailable
@@ -157,8 +160,8 @@ def test_every_family_in_both_precisions(
 def test_the_same_weights_give_the_same_graph(configs: Path, tmp_path: Path) -> None:
     for name in "ab":
         found = opened(configs, "vit")
-        pixels = torch.zeros((2, 32, 32, 3), dtype=torch.uint8)
-        export_graph(ImageTower(found.model, found.preprocess), pixels, tmp_path / name, "pixels", free=(0,))
+        pixels = {"pixels": torch.zeros((2, 32, 32, 3), dtype=torch.uint8)}
+        export_graph(ImageTower(found.model, found.preprocess), tmp_path / name, pixels, free={"pixels": (0,)})
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
@@ -208,6 +211,93 @@ def test_a_model_of_ones_own_with_two_parts(configs: Path, tmp_path: Path) -> No
     encoder.close()
 
 
+class _Windows(torch.nn.Module):
+    """A small convnet of one's own whose feature map is pooled by windows, beside open_clip's text tower."""
+
+    def __init__(self, clip: Any) -> None:
+        super().__init__()
+        self.clip = clip
+        self.trunk = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 16, 4, 4),
+            torch.nn.BatchNorm2d(16),
+            torch.nn.ReLU6(),
+            torch.nn.Conv2d(16, 32, 3, 2, 1),
+            torch.nn.ReLU6(),
+            torch.nn.Conv2d(32, 32, 4, 4),
+            torch.nn.ReLU6(),
+        )
+        self.head = torch.nn.Linear(32, 32)
+        self.context_length = clip.context_length
+        self.text_dynamic = True
+        self.slip = 1.0
+
+    def encode_image(self, image: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.normalize(self.head(self.trunk(image).mean((2, 3))), dim=-1)
+
+    def encode_windows(self, image: torch.Tensor, pooling: torch.Tensor) -> torch.Tensor:
+        cells = self.trunk(image).flatten(2).transpose(1, 2)
+        return torch.nn.functional.normalize(self.head(self.slip * pooling.flatten(1) @ cells), dim=-1)
+
+    def encode_text(self, text: torch.Tensor) -> torch.Tensor:
+        return text_features(self.clip, text)
+
+
+DENSE = Dense(96, (Window((0.0, 0.0, 0.7, 0.7), ("copy", "logo")), Window((0.4, 0.5, 0.6, 1.0), ("logo",))))
+
+
+@pytest.fixture
+def windows(configs: Path) -> OpenModel:
+    found = opened(configs, "vit")
+    torch.manual_seed(0)
+    spec = replace(found.preprocess, size=64, resize_mode="squash")
+    return replace(found, model=_Windows(found.model).eval(), preprocess=spec)
+
+
+def test_a_dense_bundle_pools_its_windows(
+    windows: OpenModel, calibration: list[NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    out = exported(windows, tmp_path / "dense", precision="int8", calibration=calibration, dense=DENSE)
+    bundle = load_bundle(out)
+    assert bundle.dense == DENSE
+    assert bundle.manifest["metrics"]["parity_fp32"]["windows_cosine_min"] >= 0.9999
+    assert bundle.manifest["metrics"]["parity_int8"]["windows_cosine_mean"] >= 0.90
+    graph = onnx.load(out / "image.onnx").graph
+    kinds = {node.output[0]: node.op_type for node in graph.node}
+    products = [node for node in graph.node if node.op_type in ("MatMul", "Gemm")]
+    assert products
+    assert all(kinds.get(name) != "DequantizeLinear" for node in products for name in node.input)  # the head is float
+    encoder = Encoder(bundle)
+    encoder.check_golden()
+    spec, large = windows.preprocess, np.array(picture(3, 128, 128))[None]  # a size that the export never saw
+    found = encoder.encode_pooled(large, pooling_weights([(0.0, 0.0, 1.0, 1.0), (0.5, 0.0, 1.0, 0.5)], 4))[0]
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in (spec.mean, spec.std))
+    image = (torch.from_numpy(large).permute(0, 3, 1, 2) / 255 - mean) / std
+    with torch.inference_mode():
+        # Cut off, a quarter sees other neighbours at its edges, so it is about the same and no more.
+        wanted = [cast(Any, windows.model).encode_image(part)[0].numpy() for part in (image, image[..., :64, 64:])]
+    cosines = [float(row @ vector) for row, vector in zip(found, wanted, strict=True)]
+    assert cosines == pytest.approx([1, 1], abs=0.05)
+    assert found[0] @ wanted[1] < min(cosines)
+    encoder.close()
+
+
+def test_a_model_that_pools_otherwise_than_it_looks_is_refused(windows: OpenModel, tmp_path: Path) -> None:
+    model = cast(Any, windows.model)
+    torch.nn.init.normal_(model.head.bias)
+    model.slip = 3.0
+    with pytest.raises(ExportRefused, match="parity of the fp32 bundle failed: image cosine"):
+        exported(windows, tmp_path / "bundle", dense=DENSE)
+    assert not list(tmp_path.iterdir())
+
+
+def test_windows_need_a_model_and_pictures_that_have_them(configs: Path, windows: OpenModel, tmp_path: Path) -> None:
+    with pytest.raises(ExportRefused, match="cannot pool windows"):
+        exported(opened(configs, "vit"), tmp_path / "bundle", dense=DENSE)
+    cut = replace(windows, preprocess=replace(windows.preprocess, resize_mode="shortest"))
+    with pytest.raises(ExportRefused, match="squash"):
+        exported(cut, tmp_path / "bundle", dense=DENSE)
+
+
 def test_a_checkpoint_gives_its_weights_back(configs: Path, tmp_path: Path) -> None:
     first = opened(configs, "vit")
     checkpoint = tmp_path / "weights.pt"
@@ -234,6 +324,9 @@ def test_what_parity_refuses() -> None:
     low = Parity(0.5, 0.92, float("nan"), float("nan"), pixels_equal=False, tokens_equal=False)
     assert len(faults(low, fp32=True, int8_bound=0.9)) == 4
     assert len(faults(low, fp32=False, int8_bound=0.9)) == 3
+    windows = replace(good, windows_min=0.5, windows_mean=0.92)
+    assert list(faults(windows, fp32=True, int8_bound=0.9)) == ["windows cosine 0.500000 is below 0.9999"]
+    assert not faults(windows, fp32=False, int8_bound=0.9)
 
 
 def test_int8_of_a_convnet_needs_pictures(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ from typing import cast
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
-from tiny_bundle import make_tiny_bundle
+from tiny_bundle import WINDOWS, make_tiny_bundle
 
 from brands.model import ReferenceKind
 from index.snapshot import Snapshot, build_snapshot, load_snapshot
@@ -61,6 +61,17 @@ def serve(folder: Path, bundle: Bundle, references: list[tuple[str, ReferenceKin
     directory = SimpleNamespace(entries=entries, by_picture={})
     parts = SimpleNamespace(snapshot=snapshot, encoder=SimpleNamespace(bundle=bundle), directory=directory)
     return cast(Serving, parts)
+
+
+@pytest.fixture(scope="module")
+def dense(bundle: Bundle) -> Bundle:
+    """The same with three windows: for everything, for marks, and for products and marks."""
+    return replace(bundle, dense=WINDOWS)
+
+
+def look_through_windows(serving: Serving, vectors: NDArray[np.float32]) -> Matches:
+    regions = ((0, WHOLE), *((0, window.box) for window in WINDOWS.windows))
+    return match_pictures(serving, {0: Embedding("1" * 64, "listing", regions, vectors.astype(np.float16))})
 
 
 def look(serving: Serving, bundle: Bundle) -> Matches:
@@ -119,6 +130,62 @@ def test_many_references_of_one_brand_do_not_hide_that_others_were_not_seen(tmp_
 def test_marks_are_compared_as_marks_only(tmp_path: Path, bundle: Bundle) -> None:
     matches = look(serve(tmp_path, bundle, [("a", "logo", at(bundle, 0.95))]), bundle)
     assert {found.use for found in matches.found} == {"logo"}
+
+
+@pytest.mark.parametrize(("kind", "uses"), [("logo", {"logo"}), ("authentic", {"copy", "product"})])
+@pytest.mark.parametrize("window", range(len(WINDOWS.windows)))
+def test_a_window_is_compared_for_its_uses_only(
+    tmp_path: Path, dense: Bundle, kind: ReferenceKind, uses: set[str], window: int
+) -> None:
+    serving = serve(tmp_path, dense, [("a", kind, at(dense, 1.0))])
+    vectors = np.stack([at(dense, 0.0, axis) for axis in range(2, 6)])
+    vectors[1 + window] = at(dense, 0.99, 2)
+    matches = look_through_windows(serving, vectors)
+    assert {found.use for found in matches.found} == uses & set(WINDOWS.windows[window].uses)
+    assert {found.box for found in matches.found} <= {WINDOWS.windows[window].box}
+    assert {found.use for found in matches.shown} == {found.use for found in matches.found}
+
+
+def test_of_several_windows_the_one_most_alike_is_the_evidence(tmp_path: Path, dense: Bundle) -> None:
+    serving = serve(tmp_path, dense, [("a", "authentic", at(dense, 1.0))])
+    vectors = np.stack([at(dense, cosine, 2) for cosine in (0.9, 0.95, 1.0, 0.97)])
+    matches = look_through_windows(serving, vectors)
+    assert {found.use: found.box for found in matches.found} == {
+        "copy": WINDOWS.windows[0].box,
+        "product": WINDOWS.windows[2].box,
+    }
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_matches_are_what_comparing_one_by_one_gives(tmp_path: Path, dense: Bundle, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    middle = generator.standard_normal(dense.dim)
+    rows = (middle + 0.8 * generator.standard_normal((40, dense.dim))).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    kinds: list[ReferenceKind] = ["authentic", "logo", "known_fake", "negative"]
+    folder = tmp_path / str(seed)
+    serving = serve(folder, dense, [(f"b{n % 5}", kinds[n % 4], row) for n, row in enumerate(rows[:16])])
+    queries = rows[16:20].astype(np.float16)
+    found = look_through_windows(serving, queries).found
+    uses = [("copy", "product", "logo"), *(window.uses for window in WINDOWS.windows)]
+    expected: dict[tuple[str, str], float] = {}
+    for own, query in zip(uses, queries.astype(float), strict=True):
+        for n, row in enumerate(rows[:16]):
+            for use in set(own) & ({"logo"} if kinds[n % 4] == "logo" else {"copy", "product"}):
+                part = dense.part_for(use)
+                assert part is not None
+                a, b = query[part.start : part.stop], row[part.start : part.stop].astype(float)
+                score = a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+                key = (f"ref_{n:03d}", use)
+                expected[key] = max(expected.get(key, -1.0), score)
+    points = dense.operating_points
+    wanted = {key: score for key, score in expected.items() if score >= points[key[1]].score + 1e-4}
+    scores = {(match.reference_id, match.use): match.score for match in found if match.margin >= 0}
+    assert set(wanted) <= set(scores)
+    for key, score in scores.items():
+        assert score == pytest.approx(expected[key], abs=1e-4)
+        assert score >= points[key[1]].score - 1e-4
 
 
 @given(data=st.data())

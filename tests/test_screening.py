@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from service_kit import Kit, encoded, picture, running
+from tiny_bundle import WINDOWS, make_tiny_bundle
 
 from brands import audit
 from screener.payloads import ScreeningOut
@@ -282,6 +283,20 @@ def test_the_service_starts_again_from_its_snapshot(tmp_path: Path) -> None:
     with running(tmp_path) as kit:
         assert kit.client.get("/readyz").json()["release"] == release
         assert answer(kit, [encoded(picture(2))])["verdict"] == "review"
+
+
+def test_a_window_finds_what_is_a_quarter_of_the_picture(tmp_path: Path) -> None:
+    make_tiny_bundle(tmp_path / "bundle", dense=WINDOWS)
+    with running(tmp_path) as kit:
+        kit.add_reference(kit.add_brand("Norvell"), "known_fake", picture(2, (128, 128)))
+        kit.refresh()
+        for corner, found in (((0, 0), True), ((128, 0), False)):  # windows at the right look for marks only
+            collage = picture(60, (256, 256))
+            collage.paste(picture(2, (128, 128)), corner)
+            for body in (answer(kit, [encoded(collage)]), answer(kit, [encoded(collage)])):  # new, then known
+                assert ("known_fake_copy" in codes(body)) == found
+                boxes = [match["box"] for match in body["evidence"] if match["use"] == "copy"]
+                assert boxes == ([[0, 0, 0.5, 0.5]] if found else [])
 
 
 def test_on_postgresql_too(empty_database_url: str, tmp_path: Path) -> None:

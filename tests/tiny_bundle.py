@@ -2,12 +2,14 @@
 
 Pictures: the colour layout (8 x 8 means) and its gradients, centred, through a fixed random projection. Texts: the sum
 of random vectors of their words' pieces. Nothing is trained: the same picture scores 1, others lower, and texts say
-nothing about pictures.
+nothing about pictures. `make_tiny_bundle(..., dense=WINDOWS)` makes a dense one: the mean over a window's cells of a
+random projection of each cell's 32 x 32 pixels, so that a window has the vector of the same pixels alone.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors
 
 from screener.bundle import OperatingPoint, Part, load_bundle, write_manifest
+from screener.dense import STRIDE, Dense, Window
 from screener.encoder import Encoder
 from screener.preprocess import ImagePreprocess
 from screener.tokenizer import TextPreprocess, TextTokenizer
@@ -32,20 +35,29 @@ POINTS = {
     "product": OperatingPoint(0.90, 1e-3, measured_on="made up for tests"),
     "logo": OperatingPoint(0.90, 1e-3, measured_on="made up for tests"),
 }
+WINDOWS = Dense(
+    2 * SIZE,
+    (
+        Window((0.0, 0.0, 0.5, 0.5), ("copy", "product", "logo")),
+        Window((0.5, 0.0, 1.0, 0.5), ("logo",)),
+        Window((0.25, 0.25, 0.75, 0.75), ("product", "logo")),
+    ),
+)
 TEXTS = ("acme runner shoes", "高仿 1:1 包", "")
 
 
-def make_tiny_bundle(path: Path, seed: int = 0) -> Path:
+def make_tiny_bundle(path: Path, seed: int = 0, dense: Dense | None = None) -> Path:
     """Write the bundle at ``path`` (made if absent) and return it; the same bytes for the same seed."""
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     tokenizer = _tokenizer()
     text = TextPreprocess(CONTEXT, "lower", pad_id=0, dynamic_length=True)
-    image = ImagePreprocess(SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25))
-    onnx.save(_image_model(rng), str(path / "image.onnx"))
+    image = ImagePreprocess(SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "squash" if dense else "shortest")
+    onnx.save(_window_model(rng) if dense else _image_model(rng), str(path / "image.onnx"))
     onnx.save(_text_model(rng, tokenizer.get_vocab_size()), str(path / "text.onnx"))
     tokenizer.save(str(path / "tokenizer.json"))
-    (path / "preprocess.json").write_text(json.dumps({"image": image.to_json(), "text": text.to_json()}), "utf-8")
+    settings = {"image": image.to_json(), "text": text.to_json()} | ({"dense": dense.to_json()} if dense else {})
+    (path / "preprocess.json").write_text(json.dumps(settings), "utf-8")
     _write_golden(path, TextTokenizer(tokenizer.to_str(), text))
     _publish(path)
     return path
@@ -67,33 +79,26 @@ def _publish(path: Path) -> None:
 
 def _write_golden(path: Path, tokenizer: TextTokenizer) -> None:
     """Golden outputs come from a first, unchecked load of the bundle itself."""
-    ramp = np.linspace(0, 255, SIZE)
-    planes = np.stack([np.add.outer(ramp, ramp) / 2, np.add.outer(ramp[::-1], ramp) / 2], -1)
-    pixels = np.concatenate([planes, planes[..., :1] ** 2 / 255], -1).astype(np.uint8)[None]
-    blank = np.zeros((1, DIM), np.float32)
-    _save_golden(path, pixels, tokenizer(TEXTS), blank, blank)
+    inputs: dict[str, NDArray[Any]] = {"pixels": _ramps(SIZE), "tokens": tokenizer(TEXTS)}
+    inputs["texts"] = np.array(TEXTS)
+    np.savez(path / "golden.npz", **inputs)
     _publish(path)
     encoder = Encoder(load_bundle(path), workers=1)
-    images, words = encoder.encode_pixels(pixels), encoder.encode_texts(TEXTS)
+    outputs = {
+        "image_embeddings": encoder.encode_pixels(inputs["pixels"]),
+        "text_embeddings": encoder.encode_texts(TEXTS),
+    }
+    if encoder.bundle.dense:
+        inputs["large"] = _ramps(encoder.bundle.dense.size)
+        outputs["window_embeddings"] = encoder.encode_windows(inputs["large"])
     encoder.close()
-    _save_golden(path, pixels, tokenizer(TEXTS), images, words)
+    np.savez(path / "golden.npz", **inputs, **outputs)
 
 
-def _save_golden(
-    path: Path,
-    pixels: NDArray[np.uint8],
-    tokens: NDArray[np.int64],
-    images: NDArray[np.float32],
-    words: NDArray[np.float32],
-) -> None:
-    np.savez(
-        path / "golden.npz",
-        pixels=pixels,
-        tokens=tokens,
-        texts=np.array(TEXTS),
-        image_embeddings=images,
-        text_embeddings=words,
-    )
+def _ramps(size: int) -> NDArray[np.uint8]:
+    ramp = np.linspace(0, 255, size)
+    planes = np.stack([np.add.outer(ramp, ramp) / 2, np.add.outer(ramp[::-1], ramp) / 2], -1)
+    return np.concatenate([planes, planes[..., :1] ** 2 / 255], -1).astype(np.uint8)[None]
 
 
 def tiny_encoder(path: Path) -> Encoder:
@@ -151,7 +156,41 @@ def _image_model(rng: np.random.Generator) -> onnx.ModelProto:
         helper.make_node("Concat", ["semantic_unit", "copy_unit"], ["both"], axis=1),
         helper.make_node("LpNormalization", ["both"], ["embedding"], axis=1, p=2),
     ]
-    return _model("pixels", TensorProto.UINT8, ["n", SIZE, SIZE, 3], nodes, weights)
+    return _model({"pixels": (TensorProto.UINT8, ["n", SIZE, SIZE, 3])}, nodes, weights)
+
+
+def _window_model(rng: np.random.Generator) -> onnx.ModelProto:
+    kernels = rng.standard_normal((DIM, 3, STRIDE, STRIDE)).astype(np.float32)
+    weights: dict[str, NDArray[Any]] = {
+        # Without their mean, so that brightness alone makes nothing alike.
+        "kernels": kernels - kernels.mean(axis=(2, 3), keepdims=True),
+        # A constant keeps an evenly coloured picture off the zero vector.
+        "bias": np.full(DIM, 1e-3, np.float32),
+        "scale": np.asarray(1 / 255, np.float32),
+        "map": np.array([0, DIM, -1], np.int64),
+        "rows": np.array([0, -1], np.int64),
+        "halves": np.array([HALF, DIM - HALF], np.int64),
+    }
+    nodes = [
+        helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", ["float", "scale"], ["unit"]),
+        helper.make_node("Transpose", ["unit"], ["nchw"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["nchw", "kernels", "bias"], ["features"], strides=[STRIDE, STRIDE]),
+        helper.make_node("Reshape", ["features", "map"], ["flat"]),
+        helper.make_node("Transpose", ["flat"], ["cells"], perm=[0, 2, 1]),
+        helper.make_node("Reshape", ["pooling", "rows"], ["shares"]),
+        helper.make_node("MatMul", ["shares", "cells"], ["pooled"]),
+        helper.make_node("Split", ["pooled", "halves"], ["semantic", "copy"], axis=2),
+        helper.make_node("LpNormalization", ["semantic"], ["semantic_unit"], axis=2, p=2),
+        helper.make_node("LpNormalization", ["copy"], ["copy_unit"], axis=2, p=2),
+        helper.make_node("Concat", ["semantic_unit", "copy_unit"], ["both"], axis=2),
+        helper.make_node("LpNormalization", ["both"], ["embedding"], axis=2, p=2),
+    ]
+    inputs: dict[str, tuple[int, list[str | int]]] = {
+        "pixels": (TensorProto.UINT8, ["n", "height", "width", 3]),
+        "pooling": (TensorProto.FLOAT, ["windows", "down", "across"]),
+    }
+    return _model(inputs, nodes, weights, ["n", "windows", DIM])
 
 
 def _difference(name: str, axis: int) -> list[onnx.NodeProto]:
@@ -194,7 +233,7 @@ def _text_model(rng: np.random.Generator, vocabulary: int) -> onnx.ModelProto:
         *_project("bag", "semantic"),
         helper.make_node("Pad", ["semantic_unit", "pads"], ["embedding"]),
     ]
-    return _model("tokens", TensorProto.INT64, ["n", "length"], nodes, weights)
+    return _model({"tokens": (TensorProto.INT64, ["n", "length"])}, nodes, weights)
 
 
 def _columns(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float32]:
@@ -203,13 +242,16 @@ def _columns(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.fl
 
 
 def _model(
-    name: str, kind: int, shape: list[str | int], nodes: list[onnx.NodeProto], weights: dict[str, NDArray[Any]]
+    inputs: dict[str, tuple[int, list[str | int]]],
+    nodes: list[onnx.NodeProto],
+    weights: dict[str, NDArray[Any]],
+    shape: Sequence[str | int] = ("n", DIM),
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,
         "tiny",
-        [helper.make_tensor_value_info(name, kind, shape)],
-        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", DIM])],
+        [helper.make_tensor_value_info(name, kind, sides) for name, (kind, sides) in inputs.items()],
+        [helper.make_tensor_value_info("embedding", TensorProto.FLOAT, list(shape))],
         [numpy_helper.from_array(value, key) for key, value in weights.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)

@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -15,15 +15,16 @@ import torch
 from numpy.typing import NDArray
 
 from screener.bundle import USES, Bundle, OperatingPoint, Part, load_bundle, write_manifest
+from screener.dense import Dense, even_pooling
 from screener.encoder import Encoder
 from screener.preprocess import WHOLE, ImagePreprocess, prepare
 
 from .errors import ExportRefused
 from .graph import export_graph, strip
 from .parity import TEXTS, Parity, faults, measure, picture, reference
-from .quantize import quantize_image, quantize_text
+from .quantize import Feed, calibration_feeds, quantize_image, quantize_text
 from .tokenizer_file import OpenClipTokenizer, tokenizer_file
-from .towers import ImageTower, TextTower, is_dynamic, text_part
+from .towers import DenseTowers, ImageTower, TextTower, WindowTower, is_dynamic, text_part
 
 Precision = Literal["fp32", "int8"]
 
@@ -42,6 +43,7 @@ def export_bundle(
     precision: Precision = "fp32",
     calibration: Sequence[NDArray[np.uint8]] | None = None,
     parts: Sequence[Part] | None = None,
+    dense: Dense | None = None,
     operating_points: Mapping[str, OperatingPoint] | None = None,
     metrics: Mapping[str, Any] | None = None,
     source: Mapping[str, Any] | None = None,
@@ -63,6 +65,8 @@ def export_bundle(
         For an int8 convnet: RGB pictures (h, w, 3) uint8 of any size.
     parts
         None means one part "clip" for all uses.
+    dense
+        The windows of a dense bundle, for a ``training.towers.DenseTowers``.
     background
         Vectors (B, D) of pictures of nothing registered.
     model_config, weights
@@ -77,6 +81,13 @@ def export_bundle(
     """
     if out.exists():
         raise ExportRefused(f"{out} exists; a bundle is never overwritten")
+    if dense and not isinstance(model, DenseTowers):
+        raise ExportRefused("this model cannot pool windows (encode_windows)")
+    try:
+        if dense:
+            dense.check(preprocess)
+    except ValueError as error:
+        raise ExportRefused(str(error)) from error
     out.parent.mkdir(parents=True, exist_ok=True)
     model = model.eval()
     folder = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
@@ -84,15 +95,16 @@ def export_bundle(
         length = int(cast(Any, text_part(model)).context_length)
         dynamic = is_dynamic(model)
         file, text = tokenizer_file(tokenizer, length, dynamic)
-        wanted = reference(model, preprocess, tokenizer, length)
+        wanted = reference(model, preprocess, tokenizer, length, dense)
         (folder / "tokenizer.json").write_text(file, "utf-8")
         settings = {"image": preprocess.to_json(), "text": text.to_json()}
+        if dense:
+            settings["dense"] = dense.to_json()
         (folder / "preprocess.json").write_text(json.dumps(settings, indent=1) + "\n", "utf-8")
-        size = preprocess.size
-        pixels = torch.zeros((2, size, size, 3), dtype=torch.uint8)
-        export_graph(ImageTower(model, preprocess), pixels, folder / "image.onnx", "pixels", free=(0,))
+        _export_image(model, preprocess, dense, folder / "image.onnx")
         rows = torch.from_numpy(wanted.tokens[:2, : min(9, length) if dynamic else length].copy())
-        export_graph(TextTower(model), rows, folder / "text.onnx", "tokens", free=(0, 1) if dynamic else (0,))
+        free = {"tokens": (0, 1) if dynamic else (0,)}
+        export_graph(TextTower(model), folder / "text.onnx", {"tokens": rows}, free=free)
         manifest: dict[str, Any] = {
             "name": name,
             "dim": int(wanted.images.shape[1]),
@@ -103,8 +115,7 @@ def export_bundle(
         checks = {}
         checks["parity_fp32"] = _checked(folder, "fp32", manifest, wanted, int8_bound)
         if precision == "int8":
-            squares = [prepare(rgb, WHOLE, preprocess) for rgb in calibration] if calibration else None
-            _quantize(folder, squares)
+            _quantize(folder, calibration_feeds(calibration, preprocess, dense) if calibration else None)
             checks["parity_int8"] = _checked(folder, "int8", manifest, wanted, int8_bound)
         if background is not None:
             np.savez_compressed(folder / "background.npz", vectors=background.astype(np.float16))
@@ -156,6 +167,18 @@ def annotate_bundle(
     return load_bundle(path)
 
 
+def _export_image(model: torch.nn.Module, preprocess: ImagePreprocess, dense: Dense | None, file: Path) -> None:
+    size = preprocess.size
+    pixels = {"pixels": torch.zeros((2, size, size, 3), dtype=torch.uint8)}
+    if dense is None:
+        export_graph(ImageTower(model, preprocess), file, pixels, free={"pixels": (0,)})
+        return
+    # Two rows, since a length of one would be taken for a constant.
+    pooling = {"pooling": torch.from_numpy(even_pooling(size)).repeat(2, 1, 1)}
+    free = {"pixels": (0, 1, 2), "pooling": (0, 1, 2)}
+    export_graph(WindowTower(model, preprocess), file, pixels | pooling, free=free)
+
+
 def _checked(folder: Path, precision: Precision, manifest: Mapping[str, Any], wanted: Any, bound: float) -> Any:
     """Write golden outputs, load the bundle as the service would and hold it against the reference."""
     _write_golden(folder, precision, manifest)
@@ -169,7 +192,7 @@ def _checked(folder: Path, precision: Precision, manifest: Mapping[str, Any], wa
     return parity.to_json()
 
 
-def _quantize(folder: Path, calibration: Sequence[NDArray[np.uint8]] | None) -> None:
+def _quantize(folder: Path, calibration: Iterator[Feed] | None) -> None:
     small = folder / "int8.onnx"
     quantize_image(folder / "image.onnx", small, calibration)
     small.replace(folder / "image.onnx")
@@ -191,6 +214,10 @@ def _write_golden(folder: Path, precision: Precision, manifest: Mapping[str, Any
         pixels = np.stack([prepare(rgb, WHOLE, spec) for rgb in pictures])
         texts = TEXTS[:GOLDEN_TEXTS]
         tokens, images, words = encoder.tokenize(texts), encoder.encode_pixels(pixels), encoder.encode_texts(texts)
+        windows: dict[str, Any] = {}
+        if bundle.dense:
+            large = prepare(pictures[0], WHOLE, bundle.dense.preprocess(spec))[None]
+            windows = {"large": large, "window_embeddings": encoder.encode_windows(large)}
     finally:
         encoder.close()
     np.savez_compressed(
@@ -200,6 +227,7 @@ def _write_golden(folder: Path, precision: Precision, manifest: Mapping[str, Any
         texts=np.array(texts),
         image_embeddings=images,
         text_embeddings=words,
+        **windows,
     )
     _manifest(folder, precision, manifest, {})
 

@@ -1,10 +1,10 @@
-"""Exports a torch module with one input to an ONNX file that holds nothing but the graph and its weights."""
+"""Exports a torch module to an ONNX file that holds nothing but the graph and its weights."""
 
 from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import onnx
@@ -16,13 +16,15 @@ MAX_BYTES = 2**31 - 1
 """What one protobuf file can hold; onnxruntime reads a bundle's graphs as one piece each."""
 
 
-def export_graph(tower: torch.nn.Module, example: torch.Tensor, file: Path, name: str, *, free: Sequence[int]) -> None:
-    """Write ``tower`` as ``file`` with the input ``name`` and the output "embedding".
+def export_graph(
+    tower: torch.nn.Module, file: Path, examples: Mapping[str, torch.Tensor], *, free: Mapping[str, Sequence[int]]
+) -> None:
+    """Write ``tower`` as ``file`` with the inputs named in ``examples``, in order, and the output "embedding".
 
-    ``free`` are the dimensions of the input whose length may vary. ``ExportRefused`` where a tower does not fit into
+    ``free`` are the dimensions of each input whose length may vary. ``ExportRefused`` where a tower does not fit into
     one file of 2 GiB or torch cannot trace it.
     """
-    dimensions = dict.fromkeys(free, torch.export.Dim.DYNAMIC)
+    dimensions = tuple(dict.fromkeys(free[name], torch.export.Dim.DYNAMIC) for name in examples)
     loggers = [logging.getLogger(part) for part in ("torch.onnx", "onnxscript", "onnx_ir", "torch.export")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -33,11 +35,11 @@ def export_graph(tower: torch.nn.Module, example: torch.Tensor, file: Path, name
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 tower.eval(),
-                (example,),
+                tuple(examples.values()),
                 dynamo=True,
                 verbose=False,
-                input_names=[name],
-                dynamic_shapes=(dimensions,),
+                input_names=list(examples),
+                dynamic_shapes=dimensions,
             )
     except torch.onnx.errors.OnnxExporterError as error:
         raise ExportRefused(f"torch cannot export this tower: {str(error)[:1000]}") from error

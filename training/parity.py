@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.decode import decode
+from screener.dense import Dense, even_pooling
 from screener.encoder import Encoder
 from screener.gate import Limits
 from screener.preprocess import WHOLE, ImagePreprocess, prepare
@@ -49,7 +50,10 @@ TEXTS = (
 
 @dataclass(frozen=True, slots=True)
 class Parity:
-    """Cosines between serving and torch, and whether pixels and tokens were equal in every bit."""
+    """Cosines between serving and torch, and whether pixels and tokens were equal in every bit.
+
+    ``windows_*`` are those of a dense bundle's windows at both of its sizes and of the whole picture at the larger.
+    """
 
     image_min: float
     image_mean: float
@@ -57,10 +61,14 @@ class Parity:
     text_mean: float
     pixels_equal: bool
     tokens_equal: bool
+    windows_min: float | None = None
+    windows_mean: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """For the manifest's metrics; cosines to seven places."""
+        windows = {"min": self.windows_min, "mean": self.windows_mean}
         return {
+            **{f"windows_cosine_{name}": round(value, 7) for name, value in windows.items() if value is not None},
             "image_cosine_min": round(self.image_min, 7),
             "image_cosine_mean": round(self.image_mean, 7),
             "text_cosine_min": round(self.text_min, 7),
@@ -73,6 +81,21 @@ class Parity:
 
 
 @dataclass(frozen=True, slots=True)
+class DenseReference:
+    """What torch gives for a dense bundle.
+
+    ``pixels`` (n, L, L, 3) of the larger size; unit vectors: of the whole picture at that size ``large_whole`` (n, D),
+    and of the windows at both, ``large`` and ``small`` (n, r, D).
+    """
+
+    windows: Dense
+    pixels: NDArray[np.uint8]
+    large_whole: NDArray[np.float32]
+    large: NDArray[np.float32]
+    small: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
 class Reference:
     """What open_clip and torch give for the parity pictures and texts: pixels, tokens (full length), unit vectors."""
 
@@ -81,6 +104,7 @@ class Reference:
     tokens: NDArray[np.int64]
     images: NDArray[np.float32]
     texts: NDArray[np.float32]
+    dense: DenseReference | None = None
 
 
 def parity_files() -> list[tuple[str, bytes]]:
@@ -111,34 +135,32 @@ def picture(seed: int, width: int, height: int) -> Image.Image:
 
 
 def reference(
-    model: torch.nn.Module, preprocess: ImagePreprocess, tokenizer: OpenClipTokenizer, length: int
+    model: torch.nn.Module,
+    preprocess: ImagePreprocess,
+    tokenizer: OpenClipTokenizer,
+    length: int,
+    dense: Dense | None = None,
 ) -> Reference:
     """Run open_clip's own path. Pictures come from the service's decoder, so both sides start from the same RGB."""
-    transform = open_clip.transform.image_transform_v2(
-        open_clip.transform.PreprocessCfg(
-            size=preprocess.size,
-            mean=preprocess.mean,
-            std=preprocess.std,
-            interpolation=preprocess.interpolation,
-            resize_mode=preprocess.resize_mode,
-            fill_color=preprocess.fill_color,
-        ),
-        is_train=False,
-    )
     pictures = tuple(decode(data, Limits()).frames[0] for _, data in parity_files())
     tokens = tokenizer(list(TEXTS), context_length=length)
     towers = cast(Any, model)
-    pixels, images = [], []
     with torch.inference_mode():
-        for rgb in pictures:
-            square = Image.fromarray(rgb)
-            # The last two steps are ToTensor and Normalize; what is before them are the pixels.
-            for step in transform.transforms[:-2]:
-                square = step(square)
-            pixels.append(np.asarray(square))
-            images.append(_unit(towers.encode_image(transform(Image.fromarray(rgb))[None])))
+        pixels, prepared = _transformed(pictures, preprocess)
+        images = [_unit(towers.encode_image(image)) for image in prepared]
         texts = [_unit(towers.encode_text(row[None])) for row in tokens]
-    return Reference(pictures, np.stack(pixels), tokens.numpy(), np.concatenate(images), np.concatenate(texts))
+        windows = None
+        if dense:
+            large_pixels, large = _transformed(pictures, dense.preprocess(preprocess))
+            at_large, at_small = (torch.from_numpy(dense.pooling(size)) for size in (dense.size, preprocess.size))
+            windows = DenseReference(
+                windows=dense,
+                pixels=large_pixels,
+                large_whole=np.concatenate([_unit(towers.encode_image(image)) for image in large]),
+                large=np.concatenate([_unit(towers.encode_windows(image, at_large)) for image in large]),
+                small=np.concatenate([_unit(towers.encode_windows(image, at_small)) for image in prepared]),
+            )
+    return Reference(pictures, pixels, tokens.numpy(), np.concatenate(images), np.concatenate(texts), windows)
 
 
 def measure(wanted: Reference, encoder: Encoder) -> Parity:
@@ -150,14 +172,34 @@ def measure(wanted: Reference, encoder: Encoder) -> Parity:
     tokens[:, : served.shape[1]] = served
     image = _cosines(encoder.encode_pixels(pixels), wanted.images)
     text = _cosines(encoder.encode_texts(TEXTS), wanted.texts)
+    windows, large_equal = _window_cosines(wanted, encoder, pixels)
     return Parity(
         image_min=float(image.min()),
         image_mean=float(image.mean()),
         text_min=float(text.min()),
         text_mean=float(text.mean()),
-        pixels_equal=bool(np.array_equal(pixels, wanted.pixels)),
+        pixels_equal=bool(np.array_equal(pixels, wanted.pixels)) and large_equal,
         tokens_equal=bool(np.array_equal(tokens, wanted.tokens)),
+        windows_min=None if windows is None else float(windows.min()),
+        windows_mean=None if windows is None else float(windows.mean()),
     )
+
+
+def _window_cosines(
+    wanted: Reference, encoder: Encoder, pixels: NDArray[np.uint8]
+) -> tuple[NDArray[np.float64] | None, bool]:
+    """Every window's cosine with torch, and whether the larger pixels are equal; None and true where none are."""
+    if wanted.dense is None:
+        return None, True
+    dense, spec = wanted.dense.windows, encoder.bundle.preprocess
+    large = np.stack([prepare(rgb, WHOLE, dense.preprocess(spec)) for rgb in wanted.pictures])
+    pairs = (
+        (encoder.encode_pooled(large, even_pooling(dense.size)), wanted.dense.large_whole[:, None]),
+        (encoder.encode_windows(large), wanted.dense.large),
+        (encoder.encode_pooled(pixels, dense.pooling(spec.size)), wanted.dense.small),
+    )
+    cosines = np.concatenate([_cosines(*(side.reshape(-1, side.shape[-1]) for side in pair)) for pair in pairs])
+    return cosines, bool(np.array_equal(large, wanted.dense.pixels))
 
 
 def faults(parity: Parity, *, fp32: bool, int8_bound: float) -> Sequence[str]:
@@ -167,13 +209,38 @@ def faults(parity: Parity, *, fp32: bool, int8_bound: float) -> Sequence[str]:
         found.append("prepared pixels differ from open_clip's transform")
     if not parity.tokens_equal:
         found.append("tokens differ from open_clip's tokenizer")
-    images, texts, bound = (parity.image_min, parity.text_min, FP32_BOUND)
+    images, texts, windows, bound = (parity.image_min, parity.text_min, parity.windows_min, FP32_BOUND)
     if not fp32:
-        images, texts, bound = (parity.image_mean, parity.text_mean, int8_bound)
-    for tower, cosine in (("image", images), ("text", texts)):
-        if not cosine >= bound:  # NaN is a fault too
+        images, texts, windows, bound = (parity.image_mean, parity.text_mean, parity.windows_mean, int8_bound)
+    for tower, cosine in (("image", images), ("text", texts), ("windows", windows)):
+        if cosine is not None and not cosine >= bound:  # NaN is a fault too
             found.append(f"{tower} cosine {cosine:.6f} is below {bound}")
     return found
+
+
+def _transformed(
+    pictures: Sequence[NDArray[np.uint8]], preprocess: ImagePreprocess
+) -> tuple[NDArray[np.uint8], list[torch.Tensor]]:
+    """open_clip's transform of each picture: the pixels (n, S, S, 3), and what its tower reads, (1, 3, S, S) each."""
+    transform = open_clip.transform.image_transform_v2(
+        open_clip.transform.PreprocessCfg(
+            size=preprocess.size,
+            mean=preprocess.mean,
+            std=preprocess.std,
+            interpolation=preprocess.interpolation,
+            resize_mode=preprocess.resize_mode,
+            fill_color=preprocess.fill_color,
+        ),
+        is_train=False,
+    )
+    pixels = []
+    for rgb in pictures:
+        square = Image.fromarray(rgb)
+        # The last two steps are ToTensor and Normalize; what is before them are the pixels.
+        for step in transform.transforms[:-2]:
+            square = step(square)
+        pixels.append(np.asarray(square))
+    return np.stack(pixels), [transform(Image.fromarray(rgb))[None] for rgb in pictures]
 
 
 def _unit(vectors: torch.Tensor) -> NDArray[np.float32]:

@@ -25,8 +25,19 @@ MERGES = "merges.txt.gz"
 
 
 def read_config(path: Path = DEFAULT_CONFIG) -> dict[str, Any]:
-    """The config: open_clip's model config under `model`, its preprocessing, the parts and the training plan."""
-    return cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+    """The config: open_clip's model config under `model`, its preprocessing, parts, windows and the training plan.
+
+    A config with `extends` names another beside it and holds only what differs: objects are merged, the rest replaced.
+    """
+    own = cast(dict[str, Any], json.loads(path.read_text(encoding="utf-8")))
+    base = own.pop("extends", None)
+    return own if base is None else _merged(read_config(path.parent / base), own)
+
+
+def _merged(base: dict[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    for key, value in own.items():
+        base[key] = _merged(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+    return base
 
 
 def read_parts(config: Mapping[str, Any]) -> list[Part]:
@@ -77,6 +88,15 @@ class PartedTowers(torch.nn.Module):
         """(n, 3, s, s) to unit vectors (n, d)."""
         return join_parts(self.clip.encode_image(image), self.parts)
 
+    def encode_windows(self, image: Tensor, pooling: Tensor) -> Tensor:
+        """(n, 3, s, s) and the windows' weights of the feature map's cells (r, h, w) to unit vectors (n, r, d).
+
+        With equal weights that sum to 1 this is `encode_image`, whose trunk takes the mean over all cells.
+        """
+        trunk = cast(Any, self.clip.visual).trunk
+        cells = trunk.forward_features(image).flatten(2).transpose(1, 2)
+        return join_parts(trunk.get_classifier()(pooling.flatten(1) @ cells), self.parts)
+
     def encode_text(self, text: Tensor) -> Tensor:
         """(n, length) to unit vectors (n, d) with zeros in the parts that words do not reach."""
         vectors = text_features(self.clip, text)
@@ -88,6 +108,6 @@ class PartedTowers(torch.nn.Module):
 
 
 def join_parts(vectors: Tensor, parts: Sequence[Part]) -> Tensor:
-    """Each part normalised and scaled so that the whole (n, d) has unit norm."""
+    """Each part normalised and scaled so that the whole (..., d) has unit norm."""
     share = 1.0 / math.sqrt(len(parts))
-    return torch.cat([F.normalize(vectors[:, p.start : p.stop], dim=-1) * share for p in parts], dim=-1)
+    return torch.cat([F.normalize(vectors[..., p.start : p.stop], dim=-1) * share for p in parts], dim=-1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,15 @@ from onnxruntime.quantization import (
 )
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
+from screener.dense import Dense, even_pooling
+from screener.preprocess import WHOLE, ImagePreprocess, prepare
+
 from .errors import ExportRefused
 
 CALIBRATION_BATCH = 8
+Feed = Mapping[str, NDArray[Any]]
+"""A graph's inputs by name."""
+
 _STATIC_TYPES = ["Conv", "Relu", "Clip", "Add", "MaxPool", "AveragePool", "Gemm", "MatMul"]
 _SMOOTH = frozenset(["Erf", "Gelu", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh"])
 """What GELU, SiLU and the like are made of; ReLU and ReLU6 (Clip) fold into the convolution before them."""
@@ -40,17 +46,34 @@ def is_convnet(model: onnx.ModelProto) -> bool:
     return kinds.count("Conv") > kinds.count("MatMul") + kinds.count("Gemm")
 
 
-def quantize_image(source: Path, target: Path, calibration: Sequence[NDArray[np.uint8]] | None) -> str:
+def calibration_feeds(
+    pictures: Sequence[NDArray[np.uint8]], spec: ImagePreprocess, dense: Dense | None
+) -> Iterator[Feed]:
+    """Batches of whole pictures (h, w, 3) of any size as the image tower is served them: prepared as ``spec`` says, and
+    for a dense bundle at the size of its windows too.
+    """
+    for start in range(0, len(pictures), CALIBRATION_BATCH):
+        batch = pictures[start : start + CALIBRATION_BATCH]
+        small = {"pixels": np.stack([prepare(rgb, WHOLE, spec) for rgb in batch])}
+        if dense is None:
+            yield small
+        else:
+            yield small | {"pooling": even_pooling(spec.size)}
+            large = dense.preprocess(spec)
+            yield {"pixels": np.stack([prepare(rgb, WHOLE, large) for rgb in batch]), "pooling": dense.pooling()}
+
+
+def quantize_image(source: Path, target: Path, calibration: Iterator[Feed] | None) -> str:
     """Write the int8 twin of an image tower; returns "static" or "dynamic".
 
-    ``calibration``: prepared pictures (S, S, 3) uint8; a convnet without them is refused, since scales measured on
-    anything but pictures are wrong.
+    ``calibration``: inputs made of pictures; a convnet without them is refused, since scales measured on anything else
+    are wrong.
     """
     model = onnx.load(source)
     if not is_convnet(model):
         _dynamic(source, target, ["MatMul"])
         return "dynamic"
-    if not calibration:
+    if calibration is None:
         raise ExportRefused("int8 of a convolutional image tower needs calibration pictures (--calibration)")
     _static(source, target, calibration)
     return "static"
@@ -75,13 +98,13 @@ def _dynamic(source: Path, target: Path, kinds: list[str]) -> None:
         )
 
 
-def _static(source: Path, target: Path, calibration: Sequence[NDArray[np.uint8]]) -> None:
+def _static(source: Path, target: Path, calibration: Iterator[Feed]) -> None:
     with tempfile.TemporaryDirectory() as folder, _Quiet():
         prepared = _prepared(source, Path(folder))
         quantize_static(
             prepared,
             target,
-            _Pictures(calibration),
+            _Feeds(calibration),
             quant_format=QuantFormat.QDQ,
             per_channel=True,
             activation_type=QuantType.QUInt8,
@@ -94,7 +117,8 @@ def _static(source: Path, target: Path, calibration: Sequence[NDArray[np.uint8]]
 
 
 def _kept_float(model: onnx.ModelProto) -> list[str]:
-    """Nodes that stay float: up to the first convolution, from the last weighted node on, and where int8 is slower.
+    """Nodes that stay float: up to the first convolution, from the last weighted node on (in a dense bundle from the
+    product that pools the windows), and where int8 is slower.
 
     The stem sees raw pixels with few channels (little to gain, much to lose), and the last projection and the
     normalisation make the vector itself. Smooth activations have no int8 kernels: where they stand between the grouped
@@ -105,11 +129,14 @@ def _kept_float(model: onnx.ModelProto) -> list[str]:
     nodes = list(model.graph.node)
     weighted = [i for i, node in enumerate(nodes) if node.op_type in ("Conv", "Gemm", "MatMul")]
     first = next(i for i in weighted if nodes[i].op_type == "Conv")
+    last = weighted[-1]
+    if any(graph_input.name == "pooling" for graph_input in model.graph.input):
+        last = next(i for i in weighted if all(nodes[j].op_type != "Conv" for j in weighted if j >= i))
     breaks = any(_groups(node) > 1 for node in nodes) and any(node.op_type in _SMOOTH for node in nodes)
     return [
         node.name
         for i, node in enumerate(nodes)
-        if i <= first or i >= weighted[-1] or (breaks and (node.op_type != "Conv" or _groups(node) > 1))
+        if i <= first or i >= last or (breaks and (node.op_type != "Conv" or _groups(node) > 1))
     ]
 
 
@@ -128,15 +155,13 @@ def _prepared(source: Path, folder: Path) -> Path:
     return prepared
 
 
-class _Pictures(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
-    def __init__(self, pictures: Sequence[NDArray[np.uint8]]) -> None:
-        self._batches: Iterator[NDArray[np.uint8]] = (
-            np.stack(pictures[i : i + CALIBRATION_BATCH]) for i in range(0, len(pictures), CALIBRATION_BATCH)
-        )
+class _Feeds(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has no types
+    def __init__(self, feeds: Iterator[Feed]) -> None:
+        self._feeds = feeds
 
     def get_next(self) -> dict[str, Any] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {"pixels": batch}
+        feed = next(self._feeds, None)
+        return None if feed is None else dict(feed)
 
 
 class _Quiet:

@@ -28,6 +28,17 @@ class TwoTowers(Protocol):
         """Int64 (N, L) to (N, D); where ``text_dynamic``, any L, and nothing after the end token counts."""
 
 
+@runtime_checkable
+class DenseTowers(TwoTowers, Protocol):
+    """What can be exported as a dense bundle."""
+
+    def encode_windows(self, image: torch.Tensor, pooling: torch.Tensor) -> torch.Tensor:
+        """Float (N, 3, s, s), mean and std applied, and weights (r, s / 32, s / 32) to (N, r, D).
+
+        With equal weights it must be ``encode_image``.
+        """
+
+
 def text_part(model: torch.nn.Module) -> Any:
     """What holds the text tower and its ``context_length``: ``model.text`` of a CustomTextCLIP, else the model."""
     return model.text if isinstance(model, CustomTextCLIP) else model
@@ -80,8 +91,21 @@ class ImageTower(torch.nn.Module):
         self.register_buffer("std", torch.tensor(preprocess.std).view(1, 3, 1, 1))
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        image = (pixels.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
-        return torch.nn.functional.normalize(self.encode(image), dim=-1)
+        return torch.nn.functional.normalize(self.encode(self._image(pixels)), dim=-1)
+
+    def _image(self, pixels: torch.Tensor) -> torch.Tensor:
+        return (pixels.permute(0, 3, 1, 2).float() / 255 - self.mean) / self.std
+
+
+class WindowTower(ImageTower):
+    """uint8 (N, s, s, 3) and weights (r, s / 32, s / 32) to unit vectors (N, r, D)."""
+
+    def __init__(self, model: torch.nn.Module, preprocess: ImagePreprocess) -> None:
+        super().__init__(model, preprocess)
+        self.encode = _WindowEncode(model)
+
+    def forward(self, pixels: torch.Tensor, pooling: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return torch.nn.functional.normalize(self.encode(self._image(pixels), pooling), dim=-1)
 
 
 class TextTower(torch.nn.Module):
@@ -104,6 +128,15 @@ class _ImageEncode(torch.nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return cast(torch.Tensor, cast(Any, self.model).encode_image(image))
+
+
+class _WindowEncode(torch.nn.Module):
+    def __init__(self, model: torch.nn.Module) -> None:
+        super().__init__()
+        self.model = _fused(model)
+
+    def forward(self, image: torch.Tensor, pooling: torch.Tensor) -> torch.Tensor:
+        return cast(torch.Tensor, cast(Any, self.model).encode_windows(image, pooling))
 
 
 def _fused(module: torch.nn.Module) -> torch.nn.Module:
