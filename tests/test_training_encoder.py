@@ -13,11 +13,21 @@ import training.torch_setup  # noqa: F401  (before open_clip)
 from screener.bundle import Part, load_bundle
 from screener.encoder import Encoder
 from training import default_bundle
+from training.batches import BatchMaker, Plan
 from training.default_bundle import checkpoint_weights, write_default_bundle
 from training.evaluate import evaluate_bundle, logo_windows
 from training.library import Library
 from training.operating_points import operating_point, pair_trials
-from training.parted import PartedTowers, build_clip, join_parts, read_config, read_parts, write_open_clip
+from training.parted import (
+    DEFAULT_CONFIG,
+    PartedTowers,
+    build_clip,
+    join_parts,
+    read_config,
+    read_parts,
+    write_open_clip,
+)
+from training.statistics import settle_batch_norms
 from training.teacher import compress
 from training.train_encoder import EncoderTrainer
 from training.trunk import FrozenStem, fit_trunk
@@ -29,10 +39,12 @@ Run = tuple[Library, Path, list[dict[str, float]]]
 def tiny_config() -> dict[str, Any]:
     """The default config with few steps, small pictures and small batches."""
     config = read_config()
-    config["model"]["vision_cfg"]["image_size"] = 32
+    config["model"]["vision_cfg"]["image_size"] = 64
+    config["dense"]["size"] = 96
     config["model"]["text_cfg"].update(width=32, heads=2, layers=1, context_length=40)
-    batch = {"copies": 3, "marks": 1, "products": 1, "things": 1, "names": 2}
-    config["train"].update(phases=[{"side": 32, "steps": 2}, {"side": 48, "steps": 2}], batch=batch, save_every=1)
+    batch = {"copies": 3, "marks": 1, "products": 1, "things": 1, "packages": 1, "names": 2}
+    phases = [{"sides": [32], "steps": 2}, {"sides": [48, 64], "steps": 2}]
+    config["train"].update(phases=phases, batch=batch, save_every=1, snapshot_every=2)
     return config
 
 
@@ -79,6 +91,91 @@ def test_a_stopped_run_goes_on_to_the_same_weights(run: Run, tmp_path: Path) -> 
     straight, stopped = (checkpoint_weights(path / "state.pt")[1] for path in (folder, tmp_path))
     for name, value in straight.items():
         torch.testing.assert_close(stopped[name], value, msg=name)
+
+
+def test_a_step_in_bf16_gives_about_the_same_losses(run: Run, tmp_path: Path) -> None:
+    library, folder, _ = run
+    losses = []
+    for bf16 in (False, True):
+        begun = trainer(library, tmp_path)
+        begun.resume(folder / "state.pt")
+        begun.clip.eval()
+        begun.bf16 = bf16
+        batch = BatchMaker(library, Plan(**begun.plan["batch"]), (64,), seed=5).make(0)
+        losses.append({name: float(value.detach()) for name, value in begun.losses(batch).items()})
+    for name, value in losses[0].items():
+        assert losses[1][name] == pytest.approx(value, rel=0.1, abs=0.05), name
+
+
+def test_a_config_may_hold_only_what_differs(tmp_path: Path) -> None:
+    (tmp_path / "base.json").write_text('{"name": "a", "train": {"lr": {"trunk": 1, "text": 2}, "phases": [1, 2]}}')
+    (tmp_path / "own.json").write_text('{"extends": "base.json", "train": {"lr": {"text": 3}, "phases": [4]}}')
+    assert read_config(tmp_path / "own.json") == {
+        "name": "a",
+        "train": {"lr": {"trunk": 1, "text": 3}, "phases": [4]},
+    }
+    assert read_config(DEFAULT_CONFIG.with_name("gpu.json"))["model"] == read_config()["model"]
+
+
+def test_settled_statistics_are_those_of_the_given_pictures_and_only_of_trained_stages() -> None:
+    import timm
+
+    torch.manual_seed(0)
+    trunk = timm.create_model("efficientnet_lite0", num_classes=4).eval()
+    before = {name: value.clone() for name, value in trunk.state_dict().items()}
+    images = [torch.rand(6, 3, 64, 64) * 3 for _ in range(2)]
+    settle_batch_norms(trunk, 3, images)
+    moved = {name for name, value in trunk.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert all("running" in name or "num_batches" in name for name in moved)
+    assert not any(name.startswith(("bn1", "blocks.0", "blocks.1", "blocks.2")) for name in moved)
+    inputs: list[torch.Tensor] = []
+    hook = trunk.blocks[3][0].bn1.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
+    with torch.no_grad():
+        for image in images:
+            trunk.forward_features(image)
+    hook.remove()
+    wanted = torch.stack([given.mean(dim=(0, 2, 3)) for given in inputs]).mean(dim=0)
+    torch.testing.assert_close(trunk.blocks[3][0].bn1.running_mean, wanted, atol=1e-4, rtol=1e-3)
+    assert not any(module.training for module in trunk.modules())
+
+
+def test_snapshots_are_small_and_start_another_run(run: Run, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    library, folder, _ = run
+    snapshot = folder / "weights-000004.safetensors"
+    assert (folder / "weights-000002.safetensors").is_file()
+    assert snapshot.stat().st_size < 0.25 * (folder / "state.pt").stat().st_size
+    again = trainer(library, tmp_path)
+    again.start_from(load_file(snapshot))
+    kept = {name: value for name, value in again.clip.state_dict().items() if "classifier" not in name}
+    for name, value in checkpoint_weights(folder / "state.pt")[1].items():
+        if name in kept:
+            torch.testing.assert_close(kept[name], value, atol=1e-3, rtol=1e-3, msg=name)
+    assert next(iter(again.run(until=1, workers=0)))["loss"] > 0
+
+
+def test_a_new_start_turns_the_copy_head_to_the_teacher_without_changing_cosines(run: Run, tmp_path: Path) -> None:
+    library, folder, _ = run
+    _, weights = checkpoint_weights(folder / "state.pt")
+    again = trainer(library, tmp_path)
+    copy = again.parts["copy"]
+    flipped = {**weights, "visual.trunk.classifier.weight": weights["visual.trunk.classifier.weight"].clone()}
+    flipped["visual.trunk.classifier.weight"][copy.start : copy.stop] *= -1
+    flipped["visual.trunk.classifier.bias"] = weights["visual.trunk.classifier.bias"].clone()
+    flipped["visual.trunk.classifier.bias"][copy.start : copy.stop] *= -1
+    image = torch.rand(4, 3, 64, 64)
+    vectors = []
+    for start in (weights, flipped):
+        again.start_from(start)
+        with torch.no_grad():
+            vectors.append(again.clip.encode_image(image)[:, copy.start : copy.stop])
+    torch.testing.assert_close(vectors[0], vectors[1], atol=1e-3, rtol=1e-3)
+    again.clip.load_state_dict(weights)
+    with torch.no_grad():
+        before = again.clip.encode_image(image)[:, copy.start : copy.stop]
+    torch.testing.assert_close(vectors[0] @ vectors[0].T, before @ before.T, atol=1e-3, rtol=1e-3)
 
 
 def test_open_clip_loads_the_weights_by_its_own_way(run: Run, tmp_path: Path) -> None:
@@ -136,7 +233,7 @@ def test_operating_points_are_as_fine_as_the_pairs_allow() -> None:
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(30, 16)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    trials = pair_trials(vectors, vectors, np.arange(30) // 2)
+    trials = pair_trials(vectors, np.stack([-vectors, vectors], axis=1), np.arange(30) // 2)
     assert len(trials.genuine) == 30
     assert len(trials.other) == 30 * 28
     point = operating_point(trials, 1e-6, "drawn vectors")
@@ -165,6 +262,7 @@ def test_a_run_becomes_a_bundle_that_is_measured_through_the_serving_code(
 ) -> None:
     monkeypatch.setattr(default_bundle, "BACKGROUND", 6)
     monkeypatch.setattr(default_bundle, "TRIAL_BATCHES", 2)
+    monkeypatch.setattr(default_bundle, "SETTLE_BATCHES", 2)
     library, folder, _ = run
     step, weights = checkpoint_weights(folder / "state.pt")
     data = measuring_sets(tmp_path)

@@ -13,9 +13,10 @@ from training.edits import EDITS, Props, copy_of, photograph
 from training.guard import Guard, ProtectedPicture
 from training.library import build_library, open_library
 from training.names import SCRIPTS, invent_name, odd_spelling
+from training.packaging import catalogue_view, design, front, shelf_view
 from training.render import print_on, scripts_of, tint, wordmark
 
-PLAN = Plan(copies=4, marks=2, products=2, things=2, names=3)
+PLAN = Plan(copies=4, marks=2, products=2, things=2, names=3, packages=1)
 
 
 def default_font() -> ImageFont.FreeTypeFont:
@@ -60,15 +61,16 @@ def test_the_library_opens_again_and_its_fingerprint_follows_the_inputs(tmp_path
 
 def test_a_batch_follows_from_seed_and_step_alone(tmp_path: Path) -> None:
     library = make_library(tmp_path)
-    first, second = (BatchMaker(library, PLAN, 48, seed=3) for _ in range(2))
+    first, second = (BatchMaker(library, PLAN, (48,), seed=3) for _ in range(2))
     second.make(0)
     one, two = first.make(5), second.make(5)
     assert np.array_equal(one.pixels, two.pixels)
     assert one.texts == two.texts
     assert one.spellings == two.spellings
     assert not np.array_equal(one.pixels, first.make(6).pixels)
-    assert one.pixels.shape == (4 * 2 + 2 * 2 + 2 * 2 + 2, 48, 48, 3)
+    assert one.pixels.shape == (2 * (4 + 2 + 2 + 2 + 2), 48, 48, 3)
     assert (one.base >= 0).sum() == 8
+    assert np.array_equal(one.label[::2], one.label[1::2])
     assert all(0 <= row < len(one.pixels) and text for row, text in one.texts)
 
 
@@ -76,10 +78,10 @@ def test_held_out_pictures_never_reach_a_training_batch(tmp_path: Path) -> None:
     library = make_library(tmp_path)
     held_out = set(library.select("photo", "thing", "product", held_out=True))
     assert held_out
-    maker = BatchMaker(library, PLAN, 32, seed=1)
+    maker = BatchMaker(library, PLAN, (32,), seed=1)
     used = {int(n) for step in range(12) for n in maker.make(step).base if n >= 0}
     assert not used & held_out
-    probe = BatchMaker(library, Plan(4, 0, 0, 0, 0), 32, seed=1, held_out=True)
+    probe = BatchMaker(library, Plan(4, 0, 0, 0, 0), (32,), seed=1, held_out=True)
     assert {int(n) for n in probe.make(0).base} <= held_out
 
 
@@ -125,3 +127,19 @@ def test_names_are_made_of_their_script_and_spelled_oddly(script: str) -> None:
         if script != "latin":
             assert set(name) <= set(SCRIPTS[script])
         assert odd_spelling(name, rng).strip()
+
+
+def test_flavours_of_one_package_share_the_design_and_differ_in_colour() -> None:
+    rng = np.random.default_rng(1)
+    package = design("Brisk", default_font(), rng)
+    again, other = front(package, 7, drawn(1)), front(package, 8, drawn(1))
+    assert np.array_equal(front(package, 7, drawn(1)), again)
+    assert again.size == other.size == package.size
+    assert again.getchannel("A").tobytes() == other.getchannel("A").tobytes()
+    lower = (0, int(package.size[1] * 0.75), *package.size)
+    assert np.abs(np.asarray(again.crop(lower), np.int16) - np.asarray(other.crop(lower), np.int16)).mean() > 5
+    scene = drawn(2, (256, 256))
+    shelf = shelf_view(again, rng, Props([scene], [], []))
+    assert catalogue_view(again, rng).size >= package.size
+    assert shelf.size == (256, 256)
+    assert np.asarray(shelf).tobytes() != np.asarray(scene).tobytes()

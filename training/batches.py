@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from training.edits import Props, copy_of, photograph
+from training.edits import Props, copy_of, photograph, sticker
 from training.library import Library
 from training.names import SCRIPTS, invent_name, letter_case, odd_spelling
+from training.packaging import catalogue_view, design, front, shelf_view
 from training.render import flatten, print_on, tint, wordmark
 
 SCRIPT_SHARES = {
@@ -32,8 +34,8 @@ BASE_SHARES = {"photo": 0.5, "product": 0.3, "thing": 0.2}
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many of each a batch holds: base pictures copied twice, marks printed twice, products seen twice, titled
-    things, names.
+    """How many of each a batch holds: base pictures with an edited copy, marks printed twice, products seen twice,
+    titled things seen twice, invented packages in two flavours seen twice, names.
     """
 
     copies: int
@@ -41,15 +43,16 @@ class Plan:
     products: int
     things: int
     names: int
+    packages: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's input. `base` is the library number a copy was made from (-1: none); equal `label` means equal meaning
-    (-1: none).
+    """One step's input: pairs of a reference (even rows) and a query (the odd row after it).
 
-    `pixels` is uint8 (n, side, side, 3), `base` and `label` int64 (n,), `texts` pairs a picture's row with words;
-    `spellings` are pairs of spellings of one name.
+    `pixels` is uint8 (n, side, side, 3). `base` int64 (n,) is the library number a picture or its copy was made from
+    (-1: none, so no teacher); equal `label` int64 (n,) means equal meaning. `texts` pairs a row with words; `spellings`
+    are pairs of spellings of one name.
     """
 
     pixels: NDArray[np.uint8]
@@ -64,14 +67,18 @@ class BatchMaker:
     seen.
     """
 
-    def __init__(self, library: Library, plan: Plan, side: int, seed: int, *, held_out: bool = False) -> None:
-        self.library, self.plan, self.side, self.seed, self.held_out = library, plan, side, seed, held_out
+    def __init__(
+        self, library: Library, plan: Plan, sides: Sequence[int], seed: int, *, held_out: bool = False
+    ) -> None:
+        """`sides` are the pictures' sides in pixels, of which every batch has one."""
+        self.library, self.plan, self.sides, self.seed, self.held_out = library, plan, sides, seed, held_out
         self._pools = {
             "photo": library.select("photo", held_out=held_out),
             "product": library.select("product", held_out=held_out),
             "logo": library.select("logo", held_out=held_out),
             "thing": [n for n in library.select("thing", held_out=held_out) if library.entries[n].texts[0]],
             "scene": library.select("photo", "product", held_out=held_out),
+            "shown": library.select("photo", "thing", held_out=held_out),
         }
         self._products: dict[str, list[int]] = {}
         for number in library.select("product", held_out=held_out):
@@ -96,8 +103,10 @@ class BatchMaker:
         rows: list[tuple[Image.Image, int, int]] = []
         texts: list[tuple[int, str]] = []
         for number in self.bases(rng):
-            image = self.flat(number, rng)
-            rows += [(copy_of(image, rng, props), number, -1), (copy_of(image, rng, props), number, -1)]
+            image, label = self.flat(number, rng), self._label[self.library.entries[number].label]
+            # The reference is mostly the picture as it was registered, sometimes a copy itself
+            first = image if rng.random() < 0.6 else copy_of(image, rng, props)
+            rows += [(first, number, label), (copy_of(image, rng, props), number, label)]
         for _ in range(self.plan.marks):
             label, text, first, second = self.mark_pair(rng, props)
             texts += [(len(rows), text), (len(rows) + 1, text)]
@@ -108,12 +117,15 @@ class BatchMaker:
                 rows.append((photograph(self.flat(number, rng), rng, props), -1, label))
         for number in self._take(rng, "thing", self.plan.things):
             entry = self.library.entries[number]
-            text = entry.texts[0] if rng.random() < 0.6 else str(rng.choice(entry.texts))
-            texts.append((len(rows), text[:40]))
-            rows.append((photograph(self.flat(number, rng), rng, props), -1, self._label[entry.label]))
-        pixels = np.stack(
-            [np.asarray(image.resize((self.side, self.side), Image.Resampling.BICUBIC)) for image, _, _ in rows]
-        )
+            for _ in range(2):
+                text = entry.texts[0] if rng.random() < 0.6 else str(rng.choice(entry.texts))
+                texts.append((len(rows), text[:40]))
+                rows.append((photograph(self.flat(number, rng), rng, props), -1, self._label[entry.label]))
+        for _ in range(self.plan.packages):
+            for label, first, second in self.package_pairs(rng, props):
+                rows += [(first, -1, label), (second, -1, label)]
+        side = int(rng.choice(self.sides))
+        pixels = np.stack([np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)) for image, _, _ in rows])
         base = np.array([b for _, b, _ in rows], dtype=np.int64)
         label_of = np.array([m for _, _, m in rows], dtype=np.int64)
         return Batch(pixels, base, label_of, tuple(texts), tuple(self._spelling(rng) for _ in range(self.plan.names)))
@@ -185,7 +197,7 @@ class BatchMaker:
     def mark_pair(self, rng: np.random.Generator, props: Props) -> tuple[int, str, Image.Image, Image.Image]:
         """A real or invented mark printed twice: (label, its words, close print, print in a scene)."""
         pictures: list[Image.Image] = []
-        if rng.random() < 0.5 and self._pools["logo"]:
+        if rng.random() < 0.6 and self._pools["logo"]:
             number = self._take(rng, "logo", 1)[0]
             entry = self.library.entries[number]
             label, text = self._label[entry.label], entry.texts[0]
@@ -206,14 +218,27 @@ class BatchMaker:
             if rng.random() < 0.5:
                 marks[1] = tint(marks[1], rng) if rng.random() < 0.5 else marks[0]
             text = name if rng.random() < 0.75 else odd_spelling(name, rng)
-        for mark, tight in zip(marks, (0.8, 0.3), strict=True):
+        for mark, tight in zip(marks, (0.85, 0.25), strict=True):
             scene = props.scenes[int(rng.integers(0, len(props.scenes)))]
+            if rng.random() < 0.15:
+                scene = sticker(scene, rng, props)  # other marks beside the one that counts
             pictures.append(
-                photograph(print_on(mark, scene, rng, 288, tight), rng, props)
+                photograph(print_on(mark, scene, rng, 256, tight), rng, props)
                 if rng.random() < 0.5
                 else print_on(mark, scene, rng, 224, tight)
             )
         return label, text, pictures[0], pictures[1]
+
+    def package_pairs(self, rng: np.random.Generator, props: Props) -> list[tuple[int, Image.Image, Image.Image]]:
+        """Two flavours of one invented product: (label, catalogue picture, picture from a shelf) of each."""
+        package = design(letter_case(invent_name(rng), rng), self._font(rng, "latin"), rng)
+        pairs = []
+        for flavour in (int(n) for n in rng.integers(0, 2**31, 2)):
+            shown = self.library.image(self._take(rng, "shown", 1)[0]) if self._pools["shown"] else None
+            item = front(package, flavour, shown)
+            views = catalogue_view(item, rng), photograph(shelf_view(item, rng, props), rng, props)
+            pairs.append((len(self._label) + (1 << 50) + flavour, *views))
+        return pairs
 
     def _spelling(self, rng: np.random.Generator) -> tuple[str, str]:
         titles = self._titles

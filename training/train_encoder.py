@@ -13,37 +13,57 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset
 
 import training.torch_setup  # noqa: F401  (before open_clip)
 from screener.bundle import Part
+from screener.pooling import pooling_weights
+from screener.preprocess import WHOLE, Box
 from training.batches import Batch, BatchMaker, Plan
-from training.heads import fit_heads
+from training.heads import fit_heads, turn_copy_head
 from training.library import Library
-from training.losses import distillation, many_positive_info_nce, relation, same_label, spread
+from training.losses import distillation, many_positive_info_nce, nearest_window, relation, same_label, spread
 from training.parted import build_clip, build_tokenizer, read_parts, write_open_clip
+from training.statistics import trained_norms
 from training.teacher import compress
 from training.towers import text_features
 from training.trunk import FrozenStem, fit_trunk
 
+BATCH_NORM_MOMENTUM = 0.05
+
 
 class EncoderTrainer:
-    """State of a run: model, its moving average, optimiser and the step reached; saved and resumed as one file."""
+    """State of a run: model, its moving average, optimiser and the step reached; saved and resumed as one file.
+
+    Every picture is looked at whole and through the windows of the config's `dense`, all pooled from one feature map. A
+    batch holds pairs: the reference is taken whole, the query by whichever of its windows is nearest, as in serving.
+    """
 
     def __init__(
-        self, config: Mapping[str, Any], library: Library, teacher: NDArray[np.float32], work: Path, seed: int
+        self,
+        config: Mapping[str, Any],
+        library: Library,
+        teacher: NDArray[np.float32],
+        work: Path,
+        seed: int,
+        device: str = "cpu",
     ) -> None:
         torch.manual_seed(seed)
         self.config, self.plan, self.library, self.work, self.seed = config, config["train"], library, work, seed
+        self.device = torch.device(device)
+        # bf16 needs no loss scaling; on the CPUs at hand it is slower than float32
+        self.bf16 = self.device.type == "cuda"
         self.parts: dict[str, Part] = {p.name: p for p in read_parts(config)}
-        self.clip = build_clip(config)
+        self.boxes: list[Box] = [WHOLE, *(tuple(w["box"]) for w in config["dense"]["windows"])]
+        self.clip = build_clip(config).to(self.device)
         write_open_clip(config, work / "model")
         self.tokenizer = build_tokenizer(config, work / "model")
         copy = self.parts["copy"]
-        self.teacher = torch.from_numpy(compress(teacher, copy.stop - copy.start))
-        self.teacher_full = torch.from_numpy(teacher)
+        self.teacher = torch.from_numpy(compress(teacher, copy.stop - copy.start)).to(self.device)
+        self.teacher_full = torch.from_numpy(teacher).to(self.device)
         self.step = 0
 
     def start(self, trunk: Mapping[str, Tensor] | None) -> None:
@@ -55,13 +75,21 @@ class EncoderTrainer:
         self._mask_text()
         self.clip.eval()
         plan = Plan(**{**self.plan["batch"], "names": 1})
-        maker = BatchMaker(self.library, plan, self.plan["phases"][0]["side"], self.seed + 1)
+        maker = BatchMaker(self.library, plan, self.plan["phases"][0]["sides"], self.seed + 1)
         fit_heads(self._trunk(), maker, self.teacher, self.parts, self._normalise)
+        self._prepare()
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Begin from all weights of an earlier run of the same model, such as a bundle's `model.safetensors`."""
+        self.clip.load_state_dict({name: v.float() if v.is_floating_point() else v for name, v in weights.items()})
+        self._mask_text()
+        self.clip.eval()
+        turn_copy_head(self._trunk(), self.library, self.teacher, self.parts["copy"], self._normalise)
         self._prepare()
 
     def resume(self, checkpoint: Path) -> None:
         """Go on from a file that `save` wrote."""
-        held = torch.load(checkpoint, weights_only=True)
+        held = torch.load(checkpoint, weights_only=True, map_location=self.device)
         self.clip.load_state_dict(held["model"])
         self._prepare()
         self.average = held["average"]
@@ -79,6 +107,12 @@ class EncoderTrainer:
         torch.save(state, path.with_suffix(".tmp"))
         path.with_suffix(".tmp").replace(path)
 
+    def snapshot(self, path: Path) -> None:
+        """Write the averaged weights alone, as float16: a small file to measure, or to begin another run from."""
+        save_file(
+            {n: (v.half() if v.is_floating_point() else v).cpu().contiguous() for n, v in self.averaged().items()}, path
+        )
+
     def averaged(self) -> dict[str, Tensor]:
         """The moving average of the weights, which is what is exported."""
         return {**self.clip.state_dict(), **self.average}
@@ -93,7 +127,7 @@ class EncoderTrainer:
             last = first + phase["steps"]
             stop = min(last, until if until is not None else last)
             if self.step < stop:
-                maker = BatchMaker(self.library, Plan(**self.plan["batch"]), phase["side"], self.seed)
+                maker = BatchMaker(self.library, Plan(**self.plan["batch"]), phase["sides"], self.seed)
                 loader = DataLoader(
                     _Steps(maker, stop),
                     batch_size=None,
@@ -107,6 +141,8 @@ class EncoderTrainer:
                     self.step += 1
                     if checkpoint is not None and (self.step % self.plan["save_every"] == 0 or self.step == stop):
                         self.save(checkpoint)
+                    if checkpoint is not None and self.step % self.plan["snapshot_every"] == 0:
+                        self.snapshot(self.work / f"weights-{self.step:06}.safetensors")
                     yield {"step": self.step, "seconds": time.perf_counter() - begun, **losses}
             first = last
 
@@ -128,39 +164,74 @@ class EncoderTrainer:
 
     def losses(self, batch: Batch) -> dict[str, Tensor]:
         """The named terms of one batch, unweighted."""
-        trunk = self._trunk()
-        features = self.stem(self._normalise(batch.pixels))
-        for stage in list(trunk.blocks)[self.plan["frozen_stages"] :]:
-            features = stage(features)
-        vectors = trunk.forward_head(trunk.bn2(trunk.conv_head(features)))
-        meaning = F.normalize(self._slice(vectors, "semantic"), dim=-1)
-        copied = F.normalize(self._slice(vectors, "copy"), dim=-1)
-        base, label = torch.from_numpy(batch.base), torch.from_numpy(batch.label)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.bf16):
+            windows = self._windows(self._normalise(batch.pixels)).float()
+            sayings = [text for _, text in batch.texts] + [text for pair in batch.spellings for text in pair]
+            words = self._encode_texts(self.tokenizer(sayings).to(self.device)).float()
+        meanings, copies = (F.normalize(self._slice(windows, name), dim=-1) for name in ("semantic", "copy"))
+        base, label = (torch.from_numpy(rows).to(self.device) for rows in (batch.base, batch.label))
+        taught = base[::2] >= 0  # a pair has one origin
+        teacher = self.teacher[base[::2][taught]]
+        # The reference has to lie where the teacher sees it; of the query, one window has to
+        seen = nearest_window(copies[1::2][taught], teacher)[0].diagonal()
         from_base = base >= 0
-        mine, origin = copied[from_base], base[from_base]
         terms = {
-            "teacher": distillation(mine, self.teacher[origin]),
-            "copy": _contrast(mine, origin, self.plan["copy_temperature"]),
-            "spread": spread(mine, origin),
-            "relation": relation(meaning[from_base], self.teacher_full[origin]),
+            "teacher": (distillation(copies[::2, 0][taught], teacher) + (1 - seen).mean()) / 2,
+            "copy": self._match(copies, label, self.plan["copy_temperature"], taught),
+            "spread": spread(copies[::2, 0], label[::2]),
+            "relation": relation(meanings[from_base, 0], self.teacher_full[base[from_base]]),
+            "same": self._match(meanings, label, self.plan["temperature"], torch.ones_like(taught)),
         }
-        named = label >= 0
-        terms["same"] = _contrast(meaning[named], label[named], self.plan["temperature"])
-        terms.update(self._text_losses(batch, meaning, label))
+        words = F.normalize(self._slice(words, "semantic"), dim=-1)
+        terms.update(self._text_losses(batch, meanings, label, words))
         return terms
 
-    def _text_losses(self, batch: Batch, meaning: Tensor, label: Tensor) -> dict[str, Tensor]:
-        sayings = [text for _, text in batch.texts] + [text for pair in batch.spellings for text in pair]
-        words = F.normalize(self._slice(self._encode_texts(self.tokenizer(sayings)), "semantic"), dim=-1)
-        rows = torch.tensor([row for row, _ in batch.texts], dtype=torch.long)
+    def _windows(self, image: Tensor) -> Tensor:
+        """(n, 3, s, s) to the vectors (n, windows, d) before any normalisation, the whole picture first."""
+        trunk = self._trunk()
+        features = self.stem(image)
+        for stage in list(trunk.blocks)[self.plan["frozen_stages"] :]:
+            features = stage(features)
+        features = trunk.bn2(trunk.conv_head(features))
+        side = features.shape[-1]
+        weights = torch.from_numpy(pooling_weights(self.boxes, side)).flatten(1).to(features)
+        pooled = torch.einsum("ncp,kp->nkc", features.flatten(2), weights)
+        return torch.as_tensor(trunk.classifier(pooled))
+
+    def _match(self, vectors: Tensor, label: Tensor, temperature: float, counted: Tensor) -> Tensor:
+        """InfoNCE both ways between queries, by their nearest window, and references, taken whole.
+
+        A query is also held against the other queries' whole pictures, a reference against every query, which is how
+        a picture of nothing registered is learned. `counted` (pairs,) names the pairs that are positives.
+        """
+        cosines = nearest_window(vectors[1::2], vectors[:, 0])[0]
+        pairs = torch.arange(len(cosines), device=cosines.device)
+        ours, all_counted = label[1::2], counted.repeat_interleave(2)
+        same = same_label(ours, label)
+        positive = same & counted[:, None] & all_counted[None, :]
+        allowed = positive | ~same
+        allowed[pairs, 2 * pairs + 1] = False
+        forth = many_positive_info_nce(cosines, positive, allowed, temperature)
+        back = many_positive_info_nce(cosines[:, ::2].T, positive[:, ::2].T, allowed[:, ::2].T, temperature)
+        return (forth + back) / 2
+
+    def _text_losses(self, batch: Batch, meanings: Tensor, label: Tensor, words: Tensor) -> dict[str, Tensor]:
+        rows = torch.tensor([row for row, _ in batch.texts], dtype=torch.long, device=self.device)
         said, told = words[: len(rows)], label[rows]
+        # Words belong to that part of a query's picture where its reference is found
+        place = nearest_window(meanings[1::2], meanings[::2, 0])[1].diagonal().repeat_interleave(2)
+        place = torch.where(torch.arange(len(place), device=self.device) % 2 == 1, place, 0)
+        shown = meanings[rows, place[rows]]
         scale = self.clip.logit_scale.exp().clamp(max=50.0)
-        picture_to_text = _pairs(meaning[rows], said, told, 1 / scale)
-        text_to_picture = _pairs(said, meaning[rows], told, 1 / scale)
+        positive = same_label(told, told)
+        everything = torch.ones_like(positive)
+        table = shown @ said.T
+        text = [many_positive_info_nce(t, positive, everything, 1 / scale) for t in (table, table.T)]
         spelled = words[len(rows) :]
-        twin = torch.arange(len(batch.spellings)).repeat_interleave(2)
-        spelling = _contrast(spelled, twin, self.plan["temperature"])
-        return {"text": (picture_to_text + text_to_picture) / 2, "spelling": spelling}
+        twin = torch.arange(len(batch.spellings), device=self.device).repeat_interleave(2)
+        others = ~torch.eye(len(twin), dtype=torch.bool, device=self.device)
+        spelling = many_positive_info_nce(spelled @ spelled.T, same_label(twin, twin), others, self.plan["temperature"])
+        return {"text": (text[0] + text[1]) / 2, "spelling": spelling}
 
     def _encode_texts(self, tokens: Tensor) -> Tensor:
         """Text vectors in the tokens' order, rows of like length together and cut to it: most names are short, the
@@ -182,8 +253,12 @@ class EncoderTrainer:
         for module in frozen:
             module.requires_grad_(False)
         self.stem = FrozenStem(trunk, self.plan["frozen_stages"])
-        # Batch statistics stay ImageNet's: a batch of four very different kinds of pictures has none worth learning
         self.clip.eval()
+        # Every batch has the same mix of kinds, so its statistics stand for the whole training. With fixed ones no rate
+        # above 1e-4 was stable, and a tenth of the progress was made
+        for norm in trained_norms(trunk, self.plan["frozen_stages"]):
+            norm.train()
+            norm.momentum = BATCH_NORM_MOMENTUM
         rate = self.plan["lr"]
         groups: dict[str, list[Tensor]] = {"trunk": [], "heads": [], "text": []}
         for name, value in self.clip.named_parameters():
@@ -202,12 +277,12 @@ class EncoderTrainer:
                 self.clip.text_projection.data[:, part.start : part.stop] = 0
 
     def _slice(self, vectors: Tensor, name: str) -> Tensor:
-        return vectors[:, self.parts[name].start : self.parts[name].stop]
+        return vectors[..., self.parts[name].start : self.parts[name].stop]
 
     def _normalise(self, pixels: NDArray[np.uint8]) -> Tensor:
-        mean = torch.tensor(self.config["preprocess"]["mean"]).view(1, 3, 1, 1)
-        std = torch.tensor(self.config["preprocess"]["std"]).view(1, 3, 1, 1)
-        image = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        mean = torch.tensor(self.config["preprocess"]["mean"], device=self.device).view(1, 3, 1, 1)
+        std = torch.tensor(self.config["preprocess"]["std"], device=self.device).view(1, 3, 1, 1)
+        image = torch.from_numpy(pixels).to(self.device).permute(0, 3, 1, 2).float() / 255
         return ((image - mean) / std).contiguous(memory_format=torch.channels_last)
 
     def _rate(self, total: int) -> float:
@@ -233,15 +308,3 @@ def write_log(path: Path, row: Mapping[str, float]) -> None:
     """Append one step's losses as a JSON line."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({k: round(v, 5) for k, v in row.items()}) + "\n")
-
-
-def _contrast(rows: Tensor, labels: Tensor, temperature: float) -> Tensor:
-    """InfoNCE of the batch against itself; a row is never compared with itself."""
-    others = ~torch.eye(len(rows), dtype=torch.bool)
-    return many_positive_info_nce(rows, rows, same_label(labels, labels), others, temperature)
-
-
-def _pairs(rows: Tensor, columns: Tensor, labels: Tensor, temperature: Tensor) -> Tensor:
-    """InfoNCE across the two towers, row i belonging to column i and to all of its label."""
-    positive = same_label(labels, labels)
-    return many_positive_info_nce(rows, columns, positive, torch.ones_like(positive), temperature)
