@@ -48,15 +48,17 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """The cosine of a part from which a pair counts as a match, and what was measured there.
+    """The score in a part from which a pair counts as a match, and what was measured there.
 
-    ``false_match_rate`` and ``recall`` are shares 0..1 on the data named by ``measured_on``.
+    ``false_match_rate`` and ``recall`` are shares 0..1 on the data named by ``measured_on``. The score is the cosine,
+    normalised with ``background_share`` of the query's background level (``screener.score_norm``; 0: as it is).
     """
 
     score: float
     false_match_rate: float
     recall: float | None = None
     measured_on: str = ""
+    background_share: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +231,7 @@ def _operating_points(data: Mapping[str, Any]) -> dict[str, OperatingPoint]:
     for use, point in points.items():
         number(f"score of {use}", point.score, -1.0, 1.0)
         number(f"false_match_rate of {use}", point.false_match_rate, 0.0, 1.0)
+        number(f"background_share of {use}", point.background_share, 0.0, 1.0)
         if point.recall is not None:
             number(f"recall of {use}", point.recall, 0.0, 1.0)
     return points

@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from brands.model import ReferenceKind
-from screener.bundle import Bundle, Part
+from screener.bundle import Bundle
 from screener.directory import Entry
 from screener.embeddings import Embedding
+from screener.neighbours import Neighbours, find_neighbours
 from screener.preprocess import WHOLE, Box
 from screener.regions import region_uses
 from screener.release import Serving
+from screener.score_norm import elsewhere
 
 NEIGHBOURS = 24
 """References looked at per region: enough to see another brand behind one with many references of a product."""
@@ -37,8 +39,8 @@ _MARK_USES = frozenset(["logo"])
 class Match:
     """One reference that a region of a listing's picture is alike.
 
-    `score` is the cosine in the part of the vector that serves `use`, `margin` how far it stands above the threshold,
-    as a share of what was left to 1 (0 at the threshold, 1 for the same picture, negative under it).
+    `score` is the (normalised) cosine in the part of the vector that serves `use`, `margin` how far it stands above the
+    threshold, as a share of what was left to 1 (0 at the threshold, 1 for the same picture, negative under it).
     """
 
     image: int
@@ -83,7 +85,7 @@ class Matches:
 
 
 def thresholds(bundle: Bundle) -> Mapping[str, float]:
-    """Least cosine that counts, by use; the bundle's own operating points where it has them."""
+    """Least score that counts, by use; the bundle's own operating points where it has them."""
     return {
         use: bundle.operating_points[use].score if use in bundle.operating_points else default
         for use, default in DEFAULT_THRESHOLDS.items()
@@ -96,8 +98,8 @@ def match_pictures(serving: Serving, pictures: Mapping[int, Embedding]) -> Match
         return Matches()
     bundle = serving.encoder.bundle
     queries = np.concatenate([picture.vectors for picture in pictures.values()])
-    near = _neighbours(serving, queries)
-    elsewhere = _nothing_registered(bundle, queries)
+    nothing = elsewhere(bundle, queries)
+    near = find_neighbours(serving, queries, nothing, NEIGHBOURS)
     limits = thresholds(bundle)
     found: list[Match] = []
     shown: list[Match] = []
@@ -112,8 +114,8 @@ def match_pictures(serving: Serving, pictures: Mapping[int, Embedding]) -> Match
             candidates = [*alike, *_same_file(serving, position, picture, use)]
             # What was not found is no nearer than the farthest that was, and too far where some of these are.
             unseen = floor if len(serving.snapshot.ids) > NEIGHBOURS and not passed else None
-            nothing = float(elsewhere[use][rows][compared].max(initial=-1.0))
-            best = _outstanding(candidates, nothing, unseen)
+            background = float(nothing.best[use][rows][compared].max(initial=-1.0))
+            best = _outstanding(candidates, background, unseen)
             if best and (best.score >= threshold - SLACK or best.margin >= SURE):
                 shown.append(best)
             found += [match for match in candidates if match.margin >= 0]
@@ -129,8 +131,8 @@ def _ranked(matches: Iterable[Match]) -> tuple[Match, ...]:
     return tuple(best.values())
 
 
-def _outstanding(matches: Sequence[Match], elsewhere: float, unseen: float | None) -> Match | None:
-    """The best match of the one brand that stands out from the others, from negatives and from `elsewhere`.
+def _outstanding(matches: Sequence[Match], background: float, unseen: float | None) -> Match | None:
+    """The best match of the one brand that stands out from the others, from negatives and from the `background`.
 
     `unseen` bounds the score of what the index holds and was not found; None where that is too far to be a rival.
     """
@@ -140,49 +142,14 @@ def _outstanding(matches: Sequence[Match], elsewhere: float, unseen: float | Non
     rivals = [m.score for m in matches if m.brand_id != best.brand_id or m.kind == "negative"]
     if unseen is not None and not rivals:
         rivals.append(unseen)
-    if best.score - max(rivals, default=-1.0) >= GAP and best.score > elsewhere:
+    if best.score - max(rivals, default=-1.0) >= GAP and best.score > background:
         return best
     negative = max((m.score for m in matches if m.kind == "negative"), default=-1.0)
     return best if best.use == "copy" and best.margin >= SURE and best.score > negative else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Neighbours:
-    """The nearest references of every query, all of shape (q, k).
-
-    `places` index the snapshot, -1 where it has no more; `scores` are the cosines by use; `known` says what is in the
-    directory (a reference may have gone since the snapshot was built), `marks` what of it is a mark.
-    """
-
-    places: NDArray[np.int64]
-    scores: Mapping[str, NDArray[np.float32]]
-    entries: Mapping[int, Entry]
-    known: NDArray[np.bool_]
-    marks: NDArray[np.bool_]
-
-
-def _neighbours(serving: Serving, queries: NDArray[np.float32]) -> _Neighbours:
-    bundle, snapshot = serving.encoder.bundle, serving.snapshot
-    places = snapshot.search(queries, NEIGHBOURS).positions
-    different, inverse = np.unique(places, return_inverse=True)
-    inverse = inverse.reshape(places.shape)
-    found = [serving.directory.entries.get(snapshot.ids[place]) if place >= 0 else None for place in different.tolist()]
-    # Each reference is read once, though many regions are near it; what is missing (-1) reads any row and counts none.
-    vectors = snapshot.vectors[np.maximum(different, 0)]
-    # Uses that one part serves share their cosines.
-    parts = {part.name: np.take_along_axis(part_cosines(part, queries, vectors), inverse, 1) for part in bundle.parts}
-    zeros = np.zeros(places.shape, dtype=np.float32)
-    return _Neighbours(
-        places=places,
-        scores={use: parts[part.name] if (part := bundle.part_for(use)) else zeros for use in DEFAULT_THRESHOLDS},
-        entries={place: entry for place, entry in zip(different.tolist(), found, strict=True) if entry},
-        known=np.array([entry is not None for entry in found])[inverse],
-        marks=np.array([entry is not None and entry.is_mark for entry in found])[inverse],
-    )
-
-
 def _alike(
-    near: _Neighbours,
+    near: Neighbours,
     rows: slice,
     compared: NDArray[np.bool_],
     position: int,
@@ -234,30 +201,3 @@ def _match(position: int, frame: int, box: Box, entry: Entry, use: str, score: f
         score=round(score, 4),
         margin=round(margin, 4),
     )
-
-
-def _nothing_registered(bundle: Bundle, queries: NDArray[np.float32]) -> Mapping[str, NDArray[np.float32]]:
-    """By use, the best cosine (q,) of each query with the bundle's background pictures; -1 where it has none."""
-    if bundle.background is None:
-        return dict.fromkeys(DEFAULT_THRESHOLDS, np.full(len(queries), -1.0, dtype=np.float32))
-    best = {part.name: part_cosines(part, queries, bundle.background).max(axis=1) for part in bundle.parts}
-    return {
-        use: best[part.name] if (part := bundle.part_for(use)) else np.full(len(queries), -1.0, dtype=np.float32)
-        for use in DEFAULT_THRESHOLDS
-    }
-
-
-def part_cosines(part: Part | None, queries: NDArray[np.float32], vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Cosines (q, n) of queries (q, d) with vectors (n, d) in one part; zero where a vector has no length in it."""
-    if part is None:
-        return np.zeros((len(queries), len(vectors)), dtype=np.float32)
-    left, right = queries[:, part.start : part.stop], vectors[:, part.start : part.stop]
-    lengths = np.outer(_lengths(left), _lengths(right))
-    products: NDArray[np.float32] = left @ right.T
-    cosines: NDArray[np.float32] = np.divide(products, lengths, out=np.zeros_like(products), where=lengths > 1e-6)
-    return cosines
-
-
-def _lengths(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    lengths: NDArray[np.float32] = np.sqrt(np.einsum("ij,ij->i", rows, rows))
-    return lengths

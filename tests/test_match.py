@@ -17,9 +17,10 @@ from brands.model import ReferenceKind
 from index.snapshot import Snapshot, build_snapshot, load_snapshot
 from screener import match
 from screener.bundle import Bundle, OperatingPoint, Part, load_bundle
+from screener.cosines import part_cosines
 from screener.directory import Entry
 from screener.embeddings import Embedding
-from screener.match import Matches, match_pictures, part_cosines
+from screener.match import Matches, match_pictures
 from screener.preprocess import WHOLE
 from screener.release import Serving
 
@@ -118,6 +119,22 @@ def test_pictures_of_nothing_registered_hide_a_weaker_brand(tmp_path: Path, bund
     for nearness, expected in ((0.6, ["a"]), (0.75, [])):
         crowded = replace(bundle, background=at(bundle, nearness, 3)[None])
         assert shown(look(serve(tmp_path, crowded, references), crowded), "product") == expected
+
+
+def test_a_score_is_what_stands_above_pictures_of_nothing_registered(tmp_path: Path, bundle: Bundle) -> None:
+    points = {**bundle.operating_points, "product": OperatingPoint(PRODUCT, 1e-3, background_share=0.5)}
+    crowded = replace(bundle, operating_points=points, background=at(bundle, 0.5, 3)[None])
+    references: list[tuple[str, ReferenceKind, NDArray[np.float32]]] = [
+        ("a", "authentic", at(bundle, 0.75)),
+        ("a", "authentic", at(bundle, 1.0)),
+    ]
+    found = look(serve(tmp_path, crowded, references), crowded).found
+    scores = {(m.reference_id, m.use): m.score for m in found}
+    # Half of the level of 0.5 is taken out and the rest stretched to 1; the copy's operating point takes nothing out
+    assert scores["ref_000", "product"] == pytest.approx((0.75 - 0.25) / 0.75, abs=2e-3)
+    assert scores["ref_001", "product"] == pytest.approx(1.0, abs=2e-3)
+    assert scores["ref_001", "copy"] == pytest.approx(1.0, abs=2e-3)
+    assert ("ref_000", "copy") not in scores
 
 
 def test_many_references_of_one_brand_do_not_hide_that_others_were_not_seen(tmp_path: Path, bundle: Bundle) -> None:

@@ -27,7 +27,6 @@ from training.parted import (
     read_parts,
     write_open_clip,
 )
-from training.statistics import settle_batch_norms
 from training.teacher import compress
 from training.train_encoder import EncoderTrainer
 from training.trunk import FrozenStem, fit_trunk
@@ -99,7 +98,6 @@ def test_a_step_in_bf16_gives_about_the_same_losses(run: Run, tmp_path: Path) ->
     for bf16 in (False, True):
         begun = trainer(library, tmp_path)
         begun.resume(folder / "state.pt")
-        begun.clip.eval()
         begun.bf16 = bf16
         batch = BatchMaker(library, Plan(**begun.plan["batch"]), (64,), seed=5).make(0)
         losses.append({name: float(value.detach()) for name, value in begun.losses(batch).items()})
@@ -115,29 +113,6 @@ def test_a_config_may_hold_only_what_differs(tmp_path: Path) -> None:
         "train": {"lr": {"trunk": 1, "text": 3}, "phases": [4]},
     }
     assert read_config(DEFAULT_CONFIG.with_name("gpu.json"))["model"] == read_config()["model"]
-
-
-def test_settled_statistics_are_those_of_the_given_pictures_and_only_of_trained_stages() -> None:
-    import timm
-
-    torch.manual_seed(0)
-    trunk = timm.create_model("efficientnet_lite0", num_classes=4).eval()
-    before = {name: value.clone() for name, value in trunk.state_dict().items()}
-    images = [torch.rand(6, 3, 64, 64) * 3 for _ in range(2)]
-    settle_batch_norms(trunk, 3, images)
-    moved = {name for name, value in trunk.state_dict().items() if not torch.equal(value, before[name])}
-    assert moved
-    assert all("running" in name or "num_batches" in name for name in moved)
-    assert not any(name.startswith(("bn1", "blocks.0", "blocks.1", "blocks.2")) for name in moved)
-    inputs: list[torch.Tensor] = []
-    hook = trunk.blocks[3][0].bn1.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
-    with torch.no_grad():
-        for image in images:
-            trunk.forward_features(image)
-    hook.remove()
-    wanted = torch.stack([given.mean(dim=(0, 2, 3)) for given in inputs]).mean(dim=0)
-    torch.testing.assert_close(trunk.blocks[3][0].bn1.running_mean, wanted, atol=1e-4, rtol=1e-3)
-    assert not any(module.training for module in trunk.modules())
 
 
 def test_snapshots_are_small_and_start_another_run(run: Run, tmp_path: Path) -> None:
@@ -262,7 +237,6 @@ def test_a_run_becomes_a_bundle_that_is_measured_through_the_serving_code(
 ) -> None:
     monkeypatch.setattr(default_bundle, "BACKGROUND", 6)
     monkeypatch.setattr(default_bundle, "TRIAL_BATCHES", 2)
-    monkeypatch.setattr(default_bundle, "SETTLE_BATCHES", 2)
     library, folder, _ = run
     step, weights = checkpoint_weights(folder / "state.pt")
     data = measuring_sets(tmp_path)

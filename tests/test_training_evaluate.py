@@ -26,7 +26,7 @@ from training.cli import app
 from training.cost import measure_cost
 from training.embedders import BundleEmbedder, OnnxEmbedder, open_anchor, read_rgb
 from training.errors import TrainingError
-from training.evaluate import Normalisation, best_cosines, evaluate_bundle, measure_model
+from training.evaluate import Normalisation, best_scores, evaluate_bundle, measure_model
 from training.names import invent_name, odd_spelling
 from training.protocols import recall_at_precision
 from training.scores import Outcome, breakdown, figures_of
@@ -217,14 +217,17 @@ def test_normalised_scores_lose_the_level_of_either_side() -> None:
     views, wanted, background = (rng.normal(size=shape).astype(np.float32) for shape in ((3, 2, 8), (4, 8), (20, 8)))
     part = Part("all", 0, 8, ("copy",))
     region, reference = (background_level(part, rows, background, 2) for rows in (views.reshape(-1, 8), wanted))
-    plain = np.stack([best_cosines(part, views[:, n : n + 1], wanted) for n in range(2)], axis=1)
-    query = plain - 0.5 * region.reshape(3, 2, 1)
+    cosine = Normalisation("query", 0.0, 2)
+    plain = np.stack([best_scores(part, views[:, n : n + 1], wanted, cosine, background) for n in range(2)], axis=1)
+    queries, references = 0.5 * region.reshape(3, 2, 1), 0.5 * reference
+    assert min(queries.min(), references.min()) > 0
+    query = (plain - queries) / (1 - queries)
     for side, want in (
         ("query", query),
-        ("reference", plain - 0.5 * reference),
-        ("both", query - 0.5 * reference),
+        ("reference", (plain - references) / (1 - references)),
+        ("both", (query - references) / (1 - references)),
     ):
-        got = best_cosines(part, views, wanted, Normalisation(side, 0.5, 2), background)
+        got = best_scores(part, views, wanted, Normalisation(side, 0.5, 2), background)
         np.testing.assert_allclose(got, want.max(axis=1), atol=1e-6)
 
 

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,14 +26,12 @@ from training.edits import copy_of
 from training.evaluate import evaluate_bundle
 from training.export import annotate_bundle, export_bundle
 from training.library import Library
-from training.operating_points import RATES, USES, Trials, held_out_trials, operating_point, whole_vectors
+from training.operating_points import RATES, SHARES, USES, Trials, held_out_trials, operating_point, whole_vectors
 from training.parted import MERGES, PartedTowers, build_clip, build_tokenizer, read_parts, write_open_clip
-from training.statistics import settle_batch_norms
 
 BACKGROUND = 1024
 """Vectors of pictures of nothing registered that the bundle carries."""
 CALIBRATION = 192
-SETTLE_BATCHES = 24
 TRIAL_BATCHES = 24
 HELD_OUT_DATA = "held-out training-side pictures"
 
@@ -54,7 +52,6 @@ def write_default_bundle(
     Weights go to the bundle as float16 and are exported after that rounding, so the graph is exactly what
     `model.safetensors` says.
     """
-    weights = settled_weights(config, weights, library, seed)
     rounded = {name: value.half() if value.is_floating_point() else value for name, value in weights.items()}
     clip = build_clip(config)
     clip.load_state_dict(
@@ -81,21 +78,25 @@ def write_default_bundle(
         )
         shutil.copyfile(Path(scratch) / MERGES, out / MERGES)
     encoder = Encoder(load_bundle(out), workers=1)
-    trials = measure_trials(encoder, library, config, seed)
-    points = {use: operating_point(trials[use], RATES[use], HELD_OUT_DATA) for use in USES if use in trials}
+    background = background_vectors(encoder, library, seed)
+    trials = measure_trials(encoder, library, config, seed, background)
+    points = {
+        use: operating_point(trials[use], RATES[use], HELD_OUT_DATA, SHARES[use]) for use in USES if use in trials
+    }
     curve = {
         use: [asdict(operating_point(trials[use], rate, HELD_OUT_DATA)) for rate in (1e-3, 1e-4)] for use in points
     }
+    encoder.close()
+    # What is measured is what will be served: with the background and the points in place
+    annotate_bundle(out, operating_points=points, background=background)
+    encoder = Encoder(load_bundle(out), workers=1)
     figures = evaluate_bundle(encoder, data) if data is not None else {}
-    background = background_vectors(encoder, library, seed)
     encoder.close()
     bundle = load_bundle(out)
     card = card_text(bundle, points, figures, library, source)
     annotate_bundle(
         out,
-        operating_points=points,
         metrics={"protocols": figures, "operating_curve": curve},
-        background=background,
         card=card,
         notice=notice_text(),
     )
@@ -124,11 +125,13 @@ def calibration_pictures(library: Library, seed: int) -> list[NDArray[np.uint8]]
     return [pictures[int(n)] for n in rng.permutation(len(pictures))[:CALIBRATION]]
 
 
-def measure_trials(encoder: Encoder, library: Library, config: Mapping[str, Any], seed: int) -> dict[str, Trials]:
+def measure_trials(
+    encoder: Encoder, library: Library, config: Mapping[str, Any], seed: int, background: NDArray[np.float32]
+) -> dict[str, Trials]:
     """Genuine and wrong pairs of held-out pictures, marks and fonts; never of a measuring set."""
     side = config["model"]["vision_cfg"]["image_size"]
     maker = BatchMaker(library, Plan(16, 12, 8, 0, 0), (side,), seed, held_out=True)
-    return held_out_trials(encoder, maker, TRIAL_BATCHES)
+    return held_out_trials(encoder, maker, TRIAL_BATCHES, background)
 
 
 def background_vectors(encoder: Encoder, library: Library, seed: int) -> NDArray[np.float32]:
@@ -147,18 +150,3 @@ def checkpoint_weights(path: Path) -> tuple[int, dict[str, Tensor]]:
     """The step and the averaged weights of a run's state file."""
     held = torch.load(path, weights_only=True, map_location="cpu")
     return int(held["step"]), {**held["model"], **held["average"]}
-
-
-def settled_weights(
-    config: Mapping[str, Any], weights: Mapping[str, Tensor], library: Library, seed: int
-) -> dict[str, Tensor]:
-    """Averaged weights with batch-norm statistics of their own, from training batches."""
-    clip = build_clip(config)
-    clip.load_state_dict(dict(weights))
-    plan = config["train"]
-    maker = BatchMaker(library, Plan(**{**plan["batch"], "names": 0}), (image_preprocess(config).size,), seed)
-    mean, std = (torch.tensor(config["preprocess"][key]).view(1, 3, 1, 1) for key in ("mean", "std"))
-    pixels = (torch.from_numpy(maker.make(step).pixels).permute(0, 3, 1, 2) for step in range(SETTLE_BATCHES))
-    trunk = cast(Any, clip.visual).trunk
-    settle_batch_norms(trunk, plan["frozen_stages"], ((image.float() / 255 - mean) / std for image in pixels))
-    return dict(clip.state_dict())

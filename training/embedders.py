@@ -52,6 +52,9 @@ class Embedder(Protocol):
     def part(self, use: str) -> Part:
         """The part of a vector that is compared for a use; all of it where none is named for it."""
 
+    def background_share(self, use: str) -> float:
+        """The share of a query's background level that is taken out of its scores in a use."""
+
     def encode_crops(self, crops: Sequence[tuple[Path, Box]]) -> NDArray[np.float32]:
         """One vector a crop, each in a pass of its own: (n, D). Crops of one file should follow each other."""
 
@@ -94,6 +97,11 @@ class BundleEmbedder:
     def part(self, use: str) -> Part:
         """The bundle's part for the use."""
         return self.encoder.bundle.part_for(use) or Part("all", 0, self.dim, (use,))
+
+    def background_share(self, use: str) -> float:
+        """That of the bundle's operating point."""
+        point = self.encoder.bundle.operating_points.get(use)
+        return point.background_share if point and self.background is not None else 0.0
 
     def encode_crops(self, crops: Sequence[tuple[Path, Box]]) -> NDArray[np.float32]:
         """As `Embedder` says."""
@@ -151,6 +159,10 @@ class OnnxEmbedder:
     def part(self, use: str) -> Part:
         """The whole vector."""
         return Part("all", 0, self.dim, (use,))
+
+    def background_share(self, use: str) -> float:
+        """None is taken out."""
+        return 0.0
 
     def encode_pixels(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Prepared pictures (n, side, side, 3) to vectors (n, D) of unit norm."""

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from screener.bundle import Part
+from screener.cosines import part_cosines
 from screener.encoder import Encoder
-from screener.match import part_cosines
 from screener.preprocess import WHOLE as WHOLE
 from screener.preprocess import Box
-from screener.score_norm import background_level
+from screener.score_norm import NEAREST, background_level, normalised
 from training.embedders import BundleEmbedder, Embedder
 from training.errors import TrainingError
 from training.scores import Outcome, figures_of
@@ -44,14 +44,16 @@ PROTOCOLS = (
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """Subtract `beta` times the mean cosine with the `nearest` of the background, on one side of a pair or on both."""
+    """Take `beta` of the mean cosine with the `nearest` of the background out of a score, on one side of a pair or on
+    both, as `screener.score_norm.normalised` does. With `beta` 0 the score is the cosine.
+    """
 
     side: str
     beta: float
     nearest: int
 
     def __str__(self) -> str:
-        return f"{self.side} -{self.beta:g}"
+        return f"{self.side} -{self.beta:g}" if self.beta else "cosine"
 
 
 def logo_windows() -> list[Box]:
@@ -82,8 +84,9 @@ def measure_model(
     """The outcome of every scheme of every protocol (of `only` these, if any are named) whose folder is below `data`.
 
     Keys: `USE` with the regions that the model serves with, `USE/whole` with the whole picture alone,
-    `logo/14-crops` with the protocol's own windows, each in a pass of its own; and each once more for every
-    normalisation, as `KEY (query -0.5)`. Raises TrainingError if `data` holds none of the sets, or if a normalisation
+    `logo/14-crops` with the protocol's own windows, each in a pass of its own. Scores are what the model's operating
+    point counts; where that is not the cosine, `KEY (cosine)` is added, and `KEY (query -0.5)` for every normalisation
+    asked for. Raises TrainingError if `data` holds none of the sets, or if a normalisation
     is asked of a model without a background.
     """
     found = [p for p in PROTOCOLS if (data / p.folder / "manifest.json").is_file() and (not only or p.name in only)]
@@ -117,32 +120,34 @@ def _measure(
     classes = np.array([names.index(row[protocol.key]) for row in references])
     truth = np.array([names.index(row[protocol.key]) for row in queries])
     groups = {key: [_names(row.get(key)) for row in queries + rows["none"]] for key in protocol.groups}
+    own = Normalisation("query", model.background_share(protocol.name), NEAREST)
+    plain = [Normalisation("query", 0.0, NEAREST)] if own.beta else []
     outcomes = {}
     for label, vectors in views.items():
-        for norm in (None, *normalise):
-            best = best_cosines(part, vectors, wanted, norm, model.background)
+        for norm in (own, *plain, *normalise):
+            best = best_scores(part, vectors, wanted, norm, model.background)
             scores = np.stack([best[:, classes == n].max(axis=1) for n in range(len(names))], axis=1)
-            outcomes[label if norm is None else f"{label} ({norm})"] = Outcome(protocol.name, scores, truth, groups)
+            outcomes[label if norm is own else f"{label} ({norm})"] = Outcome(protocol.name, scores, truth, groups)
     return outcomes
 
 
-def best_cosines(
+def best_scores(
     part: Part,
     views: NDArray[np.float32],
     references: NDArray[np.float32],
-    norm: Normalisation | None = None,
-    background: NDArray[np.float32] | None = None,
+    norm: Normalisation,
+    background: NDArray[np.float32] | None,
 ) -> NDArray[np.float32]:
-    """The best cosine (n, m) of any region of the pictures (n, regions, D) with the references (m, D), in one part."""
+    """The best score (n, m) of any region of the pictures (n, regions, D) with the references (m, D), in one part."""
     pictures, regions, dim = views.shape
     flat = views.reshape(-1, dim)
-    cosines = part_cosines(part, flat, references)
-    if norm is not None and background is not None:
+    scores = part_cosines(part, flat, references)
+    if norm.beta and background is not None:
         if norm.side in ("query", "both"):
-            cosines -= norm.beta * background_level(part, flat, background, norm.nearest)[:, None]
+            scores = normalised(scores, background_level(part, flat, background, norm.nearest), norm.beta)
         if norm.side in ("reference", "both"):
-            cosines -= norm.beta * background_level(part, references, background, norm.nearest)[None, :]
-    best: NDArray[np.float32] = cosines.reshape(pictures, regions, len(references)).max(axis=1)
+            scores = normalised(scores.T, background_level(part, references, background, norm.nearest), norm.beta).T
+    best: NDArray[np.float32] = scores.reshape(pictures, regions, len(references)).max(axis=1)
     return best
 
 

@@ -13,6 +13,7 @@ from screener.bundle import OperatingPoint, Part
 from screener.encoder import Encoder
 from screener.preprocess import WHOLE, prepare, prepare_regions
 from screener.regions import listing_cuts, region_uses
+from screener.score_norm import background_level, normalised
 from training.batches import BatchMaker
 from training.edits import copy_of, photograph
 from training.protocols import threshold_at_false_match_rate
@@ -20,6 +21,9 @@ from training.protocols import threshold_at_false_match_rate
 USES = ("copy", "product", "logo", "text")
 FEWEST = 10
 """So many wrong pairs at least must lie above a threshold for its rate to be called measured."""
+SHARES = {"copy": 0.0, "product": 0.5, "logo": 0.5, "text": 0.0}
+"""How much of a query's background level is taken out of its scores (`screener.score_norm`). Copies need none: the
+teacher's even spread is such a normalisation itself, and they lose by another."""
 RATES = {"copy": 1e-4, "product": 1e-3, "logo": 1e-3, "text": 1e-3}
 """False match rate per pair at which a use's operating point lies; copies are told apart most finely."""
 
@@ -32,25 +36,40 @@ class Trials:
     other: NDArray[np.float64]
 
 
-def pair_trials(left: NDArray[np.float32], right: NDArray[np.float32], groups: NDArray[np.int64]) -> Trials:
+def pair_trials(
+    left: NDArray[np.float32],
+    right: NDArray[np.float32],
+    groups: NDArray[np.int64],
+    level: NDArray[np.float32] | None = None,
+    share: float = 0.0,
+) -> Trials:
     """Row i of `left` (n, d) belongs to row i of `right` (n, regions, d), by the region that is nearest; rows of
-    different `groups` (n,) do not. Vectors have unit norm.
+    different `groups` (n,) do not. Vectors have unit norm. `share` of the `level` (n, regions) of the right side is
+    taken out.
     """
-    table = np.einsum("nd,mrd->nmr", left, right).max(axis=2)
+    table = np.einsum("nd,mrd->mrn", left, right)
+    if level is not None:
+        rows = table.reshape(-1, len(left)).astype(np.float32)
+        table = normalised(rows, level.reshape(-1), share).reshape(table.shape)
+    table = table.max(axis=1).T
     differs = groups[:, None] != groups[None, :]
     return Trials(np.diag(table).astype(np.float64), table[differs].astype(np.float64))
 
 
-def operating_point(trials: Trials, rate: float, data: str) -> OperatingPoint:
+def operating_point(trials: Trials, rate: float, data: str, share: float = 0.0) -> OperatingPoint:
     """The threshold at false match rate `rate`, or at the finest that FEWEST wrong pairs above it can show."""
     finest = max(rate, FEWEST / len(trials.other))
     score = threshold_at_false_match_rate(trials.other, finest)
     pairs = f"{len(trials.genuine)} genuine and {len(trials.other)} other pairs, {data}"
-    return OperatingPoint(min(score, 1.0), finest, float(np.mean(trials.genuine >= score)), pairs)
+    return OperatingPoint(min(score, 1.0), finest, float(np.mean(trials.genuine >= score)), pairs, share)
 
 
-def held_out_trials(encoder: Encoder, maker: BatchMaker, batches: int) -> dict[str, Trials]:
+def held_out_trials(
+    encoder: Encoder, maker: BatchMaker, batches: int, background: NDArray[np.float32]
+) -> dict[str, Trials]:
     """Trials of every use on the held-out side of the library: `maker` must have been made with `held_out=True`.
+
+    Scores are normalised with the background (B, D) in the uses' SHARES.
 
     copy: a photo against an edited copy of it, wrong pairs being other photos (other parts of one photo do not count);
     product: two photos of one product, wrong pairs being other products, most of them of the same brands; logo: two
@@ -75,7 +94,7 @@ def held_out_trials(encoder: Encoder, maker: BatchMaker, batches: int) -> dict[s
         for label, first_number, second_number in maker.product_pairs(rng):
             first, second = (photograph(maker.flat(n, rng), rng, props) for n in (first_number, second_number))
             rows["product"].append((first, second, label))
-    trials = {use: _trials(encoder, use, found) for use, found in rows.items() if found}
+    trials = {use: _trials(encoder, use, found, background) for use, found in rows.items() if found}
     return {use: found for use, found in trials.items() if len(found.other) >= FEWEST}
 
 
@@ -97,7 +116,12 @@ def region_vectors(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[n
     return np.stack(rows)
 
 
-def _trials(encoder: Encoder, use: str, rows: Sequence[tuple[Image.Image, Image.Image | str, int]]) -> Trials:
+def _trials(
+    encoder: Encoder,
+    use: str,
+    rows: Sequence[tuple[Image.Image, Image.Image | str, int]],
+    background: NDArray[np.float32],
+) -> Trials:
     part = encoder.bundle.part_for(use)
     if part is None:
         raise ValueError(f"the bundle has no part for {use}")
@@ -110,7 +134,8 @@ def _trials(encoder: Encoder, use: str, rows: Sequence[tuple[Image.Image, Image.
         right = right[:, [use in served for served in uses]]
     left = whole_vectors(encoder, [row[0] for row in rows])
     groups = np.array([row[2] for row in rows], dtype=np.int64)
-    return pair_trials(_part(left, part), _part(right, part), groups)
+    level = background_level(part, right.reshape(-1, right.shape[2]), background)
+    return pair_trials(_part(left, part), _part(right, part), groups, level.reshape(right.shape[:2]), SHARES[use])
 
 
 def _part(vectors: NDArray[np.float32], part: Part) -> NDArray[np.float32]:

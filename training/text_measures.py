@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from screener.match import part_cosines
+from screener.cosines import part_cosines
 from screener.preprocess import WHOLE, prepare
 from training.batches import SCRIPT_SHARES
 from training.embedders import BundleEmbedder, read_rgb
