@@ -44,14 +44,16 @@ def card_text(
         "",
         "## Operating points",
         "",
-        "Cosine of the part that serves the use. Measured on held-out pictures, marks and fonts of the training side,"
-        " which are easier and more uniform than listings: expect more false matches in the field, and measure again"
-        " on your own catalogue.",
+        "Score in the part that serves the use: the cosine, less a share of the query's level among the background.",
+        "Measured with the regions that are served, on held-out pictures, marks and fonts of the training side, which"
+        " are easier and more uniform than listings: expect more false matches in the field, and measure again on your"
+        " own catalogue.",
         "",
-        "| use | cosine | false match rate (per pair) | recall | measured on |",
-        "|---|---|---|---|---|",
+        "| use | score | share of the background | false match rate (per pair) | recall | measured on |",
+        "|---|---|---|---|---|---|",
         *[
-            f"| {use} | {p.score:.3f} | {p.false_match_rate:.1e} | {p.recall or 0:.2f} | {p.measured_on} |"
+            f"| {use} | {p.score:.3f} | {p.background_share:g} | {p.false_match_rate:.1e} | {p.recall or 0:.2f}"
+            f" | {p.measured_on} |"
             for use, p in points.items()
         ],
         "",

@@ -84,7 +84,8 @@ def write_default_bundle(
         use: operating_point(trials[use], RATES[use], HELD_OUT_DATA, SHARES[use]) for use in USES if use in trials
     }
     curve = {
-        use: [asdict(operating_point(trials[use], rate, HELD_OUT_DATA)) for rate in (1e-3, 1e-4)] for use in points
+        use: [asdict(operating_point(trials[use], rate, HELD_OUT_DATA, SHARES[use])) for rate in (1e-3, 1e-4)]
+        for use in points
     }
     encoder.close()
     # What is measured is what will be served: with the background and the points in place

