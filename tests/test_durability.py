@@ -421,11 +421,13 @@ def test_a_decoder_without_a_parent_ends_at_a_picture_that_never_does() -> None:
                 script,
                 str(theirs.fileno()),
                 json.dumps(spec.to_json()),
+                "null",
                 json.dumps(asdict(limits)),
             ],
             cwd=ROOT,
             pass_fds=[theirs.fileno()],
         )
+        ours.settimeout(30)
         decode_worker.receive(ours)
         decode_worker.send(ours, {"bytes": 1, "boxes": "listing"}, b"x")
     assert worker.wait(30) == -signal.SIGALRM

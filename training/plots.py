@@ -49,7 +49,7 @@ def plot_scores(outcome: Outcome, title: str, file: Path) -> None:
     if threshold is not None:
         axes.axvline(threshold, color="black", linewidth=0.8, label=f"R@P90 from {threshold:.3f}")
     axes.set(title=title, xlabel="best score", ylabel="share of its kind")
-    axes.legend(fontsize="small")
+    axes.legend(loc="upper right", fontsize="small")
     _save(figure, file)
 
 
