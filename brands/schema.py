@@ -155,7 +155,7 @@ embeddings = Table(
     metadata,
     Column("image_sha256", sa.Text, primary_key=True),
     Column("encoder_id", sa.Text, primary_key=True),
-    Column("view", sa.Text, primary_key=True),  # "whole", "listing" or "box:x0,y0,x1,y1"
+    Column("view", sa.Text, primary_key=True),  # "whole", "listing-..." or "box:x0,y0,x1,y1"
     Column("regions", CanonicalJson, nullable=False),
     Column("vectors", sa.LargeBinary, nullable=False),  # float16, little-endian, row-major (regions, dim)
     Column("created_at", UtcTime, nullable=False),
