@@ -18,13 +18,13 @@ DOCS = Path(__file__).parent
 ROOT = DOCS.parent
 sys.path[:0] = [str(ROOT), str(DOCS)]  # this checkout, whatever is installed, and the neighbour `error_codes`
 
-import error_codes  # noqa: E402
+import error_codes  # noqa: E402  # needs the path above
 
-import serve  # noqa: E402
-from screener.cli import app  # noqa: E402
-from screener.prompts import reason_codes, reason_message  # noqa: E402
-from screener.service import Service, Truth  # noqa: E402
-from screener.settings import Settings  # noqa: E402
+import serve  # noqa: E402  # needs the path above
+from screener.cli import app  # noqa: E402  # needs the path above
+from screener.prompts import reason_codes, reason_message  # noqa: E402  # needs the path above
+from screener.service import Service, Truth  # noqa: E402  # needs the path above
+from screener.settings import Settings  # noqa: E402  # needs the path above
 
 NOTE = "<!-- Made by `make docs` from {source}; do not edit. -->\n"
 WIDTH = 100

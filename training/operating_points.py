@@ -11,11 +11,12 @@ from PIL import Image
 
 from screener.bundle import OperatingPoint, Part
 from screener.encoder import Encoder
-from screener.preprocess import WHOLE, prepare, prepare_regions
-from screener.regions import listing_cuts, region_uses
+from screener.preprocess import WHOLE, prepare
+from screener.regions import region_uses
 from screener.score_norm import background_level, normalised
 from training.batches import BatchMaker
 from training.edits import copy_of, photograph
+from training.embedders import listing_vectors
 from training.protocols import threshold_at_false_match_rate
 
 USES = ("copy", "product", "logo", "text")
@@ -105,18 +106,6 @@ def whole_vectors(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np
     return np.concatenate([encoder.encode_pixels(np.stack(squares[n : n + 32])) for n in range(0, len(squares), 32)])
 
 
-def region_vectors(encoder: Encoder, images: Sequence[Image.Image]) -> NDArray[np.float32]:
-    """RGB pictures as a listing's are encoded: (n, regions, D), in the order of `screener.regions`."""
-    spec, dense = encoder.bundle.preprocess, encoder.bundle.dense
-    cuts = [box for _, box in listing_cuts(1, dense=dense is not None)]
-    rows = []
-    for image in images:
-        rgb = np.asarray(image.convert("RGB"))
-        large = prepare(rgb, WHOLE, dense.preprocess(spec)) if dense else None
-        rows.append(encoder.encode_listing(prepare_regions(rgb, cuts, spec), large))
-    return np.stack(rows)
-
-
 def _trials(
     encoder: Encoder,
     use: str,
@@ -130,7 +119,8 @@ def _trials(
     if words:
         right = encoder.encode_texts(words)[:, None]
     else:
-        right = region_vectors(encoder, [row[1] for row in rows if not isinstance(row[1], str)])
+        pictures = [np.asarray(row[1].convert("RGB")) for row in rows if not isinstance(row[1], str)]
+        right = np.stack([listing_vectors(encoder, rgb) for rgb in pictures])
         uses = region_uses(right.shape[1], encoder.bundle.dense)
         right = right[:, [use in served for served in uses]]
     left = whole_vectors(encoder, [row[0] for row in rows])

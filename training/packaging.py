@@ -26,7 +26,6 @@ _SHAPES = {"carton": (0.45, 0.7), "box": (0.7, 1.2), "bottle": (0.3, 0.42), "pou
 class Package:
     """One design: what all flavours of a product share."""
 
-    name: str
     mark: Image.Image
     font: ImageFont.FreeTypeFont
     shape: str
@@ -44,7 +43,7 @@ def design(name: str, font: ImageFont.FreeTypeFont, rng: np.random.Generator) ->
     height = 240 if aspect < 1 else int(240 / aspect)
     ground = (255, 255, 255) if rng.random() < 0.3 else _colour(rng)
     return Package(
-        name, tint(wordmark(name, font, rng), rng), font, shape, (int(height * aspect), height), ground,
+        tint(wordmark(name, font, rng), rng), font, shape, (int(height * aspect), height), ground,
         float(rng.uniform(0.3, 0.7)), float(rng.uniform(0.08, 0.4)), int(rng.integers(0, 30)),
     )  # fmt: skip
 

@@ -35,8 +35,8 @@ from training.trunk import FrozenStem, fit_trunk
 class EncoderTrainer:
     """State of a run: model, its moving average, optimiser and the step reached; saved and resumed as one file.
 
-    Every picture is looked at whole and through the plan's windows, all pooled from one feature map. A
-    batch holds pairs: the reference is taken whole, the query by whichever of its windows is nearest, as in serving.
+    Every picture is looked at whole and through the plan's windows, all pooled from one feature map.
+    A batch holds pairs: the reference is taken whole, the query by whichever of its windows is nearest, as in serving.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class EncoderTrainer:
         torch.manual_seed(seed)
         self.config, self.plan, self.library, self.work, self.seed = config, config["train"], library, work, seed
         self.device = torch.device(device)
-        # bf16 needs no loss scaling; on the CPUs at hand it is slower than float32
+        # bf16 needs no loss scaling
         self.bf16 = self.device.type == "cuda"
         self.parts: dict[str, Part] = {p.name: p for p in read_parts(config)}
         self.boxes: list[Box] = [WHOLE, *map(tuple, self.plan["windows"])]
