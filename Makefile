@@ -52,9 +52,9 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv
 
 $(BASE): $(INPUTS) | $(BIN)/python
-	$(INSTALL) .
+	$(INSTALL) '.[ocr]'
 	@touch $@
 
 $(DEV): $(INPUTS) | $(BIN)/python
-	$(INSTALL) '.[train,postgres,dev]'
+	$(INSTALL) '.[ocr,train,postgres,dev]'
 	@touch $(BASE) $@

@@ -17,12 +17,15 @@ from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 
 from brands.errors import InvalidKey, RegistryError, Unauthenticated
+from brands.ids import utc_now
 from brands.keys import Keys
 from brands.routes import brand_router
 from index.errors import IndexRefused
 from screener import logs
+from screener.discover_routes import discovery_router
 from screener.edge import CheckKey, Edge, install_error_handlers
 from screener.errors import ScreenerError
+from screener.evidence_routes import evidence_router
 from screener.routes import screening_router, state_router
 from screener.service import Service, open_service
 from screener.settings import Settings, problems
@@ -87,7 +90,11 @@ def application(service: Service) -> FastAPI:
             threads=threads,
         )
     )
+    app.include_router(
+        evidence_router(database=truth.database, blobs=truth.blobs, keys=truth.keys, pool=service.pool, now=utc_now)
+    )
     app.include_router(brand_router(truth.registry, truth.keys, service.admit))
+    app.include_router(discovery_router(truth.database, truth.keys, lambda: service.encoder.bundle, utc_now))
     app.include_router(state_router(service.live, service.metrics, settings, lambda: closing))
     app.add_middleware(Edge, settings=settings, metrics=service.metrics, check_key=_check_key(truth.keys))
     return app

@@ -8,9 +8,10 @@ from datetime import datetime
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from brands import audit, brand_rows, checks
+from brands import audit, brand_rows
 from brands.errors import Conflict
 from brands.model import Brand, BrandDetails, BrandState
+from brands.spelling import name_key
 
 
 def insert(conn: Connection, details: BrandDetails, *, brand_id: str, actor: str, at: datetime) -> Brand:
@@ -22,6 +23,7 @@ def insert(conn: Connection, details: BrandDetails, *, brand_id: str, actor: str
         wordmarks=details.wordmarks,
         categories=details.categories,
         reference_price=details.reference_price,
+        reference_prices=details.reference_prices,
         authorised_sellers=details.authorised_sellers,
         state="active",
         revision=1,
@@ -46,6 +48,7 @@ def change(
         wordmarks=details.wordmarks,
         categories=details.categories,
         reference_price=details.reference_price,
+        reference_prices=details.reference_prices,
         authorised_sellers=details.authorised_sellers,
         state=state,
     )
@@ -57,7 +60,7 @@ def change(
 
 
 def _write(conn: Connection, before: Brand | None, after: Brand, *, action: str, actor: str) -> None:
-    key = checks.name_key(after.name)
+    key = name_key(after.name)
     namesake = brand_rows.fetch_named(conn, key)
     if namesake is not None and namesake.id != after.id:
         raise _duplicate_name()

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from brands.ids import is_id
-from brands.model import AuthorisedSeller, Brand, BrandDetails, Price
+from brands.model import AuthorisedSeller, Brand, BrandDetails, CategoryPrice, Price
 from brands.schema import (
     authorised_sellers,
     brand_aliases,
     brand_categories,
     brand_wordmarks,
     brands,
+    reference_prices,
     registry_state,
 )
 
@@ -42,7 +43,7 @@ def fetch(conn: Connection, brand_id: str) -> Brand | None:
 
 
 def fetch_named(conn: Connection, key: str) -> Brand | None:
-    """The brand whose `brands.checks.name_key` is `key`."""
+    """The brand whose `brands.spelling.name_key` is `key`."""
     found = _assemble(conn, conn.execute(sa.select(brands).where(brands.c.name_key == key)).all())
     return found[0] if found else None
 
@@ -66,20 +67,20 @@ def insert(conn: Connection, brand: Brand, key: str) -> None:
 def replace(conn: Connection, brand: Brand, key: str) -> None:
     """Writes every column and list of a brand that is there."""
     conn.execute(sa.update(brands).where(brands.c.id == brand.id).values(**_columns(brand, key)))
-    for table in (*_WORDS.values(), authorised_sellers):
+    for table in (*_WORDS.values(), authorised_sellers, reference_prices):
         conn.execute(sa.delete(table).where(table.c.brand_id == brand.id))
     _write_lists(conn, brand.id, brand.details)
 
 
 def record(brand: Brand) -> dict[str, Any]:
     """The brand as JSON for the audit log."""
-    price = brand.reference_price
     return {
         "name": brand.name,
         "aliases": list(brand.aliases),
         "wordmarks": list(brand.wordmarks),
         "categories": list(brand.categories),
-        "reference_price": price and {"amount": format(price.amount, "f"), "currency": price.currency},
+        "reference_price": brand.reference_price and _amount(brand.reference_price),
+        "reference_prices": {category: _amount(price) for category, price in brand.reference_prices},
         "authorised_sellers": [
             {
                 "seller_id": seller.seller_id,
@@ -91,6 +92,10 @@ def record(brand: Brand) -> dict[str, Any]:
         "state": brand.state,
         "revision": brand.revision,
     }
+
+
+def _amount(price: Price) -> dict[str, str]:
+    return {"amount": format(price.amount, "f"), "currency": price.currency}
 
 
 def _columns(brand: Brand, key: str) -> dict[str, Any]:
@@ -112,6 +117,14 @@ def _write_lists(conn: Connection, brand_id: str, details: BrandDetails) -> None
         if words:
             rows = [{"brand_id": brand_id, "position": i, "text": word} for i, word in enumerate(words)]
             conn.execute(sa.insert(table), rows)
+    if details.reference_prices:
+        conn.execute(
+            sa.insert(reference_prices),
+            [
+                {"brand_id": brand_id, "category": category, "amount": price.amount, "currency": price.currency}
+                for category, price in details.reference_prices
+            ],
+        )
     if details.authorised_sellers:
         conn.execute(
             sa.insert(authorised_sellers),
@@ -134,6 +147,7 @@ def _assemble(conn: Connection, rows: Sequence[Row[Any]]) -> tuple[Brand, ...]:
         return ()
     words = {name: _lists(conn, table, ids) for name, table in _WORDS.items()}
     sellers = _lists(conn, authorised_sellers, ids)
+    prices = _prices(conn, ids)
     return tuple(
         Brand(
             id=row.id,
@@ -146,6 +160,7 @@ def _assemble(conn: Connection, rows: Sequence[Row[Any]]) -> tuple[Brand, ...]:
                 if row.reference_price_amount is None
                 else Price(row.reference_price_amount, row.reference_price_currency)
             ),
+            reference_prices=prices[row.id],
             authorised_sellers=tuple(AuthorisedSeller(*seller) for seller in sellers[row.id]),
             state=row.state,
             revision=row.revision,
@@ -163,3 +178,12 @@ def _lists(conn: Connection, table: sa.Table, ids: Sequence[str]) -> dict[str, l
     for brand_id, _position, *values in conn.execute(query):
         found[brand_id].append(tuple(values))
     return found
+
+
+def _prices(conn: Connection, ids: Sequence[str]) -> dict[str, tuple[CategoryPrice, ...]]:
+    """The prices of the given brands' categories, in the order that `brands.checks` gives them."""
+    found: dict[str, list[CategoryPrice]] = defaultdict(list)
+    for row in conn.execute(sa.select(reference_prices).where(reference_prices.c.brand_id.in_(ids))):
+        found[row.brand_id].append(CategoryPrice(row.category, Price(row.amount, row.currency)))
+    # Sorted here: a database sorts text as its locale does.
+    return {brand_id: tuple(sorted(found[brand_id], key=lambda price: price.category)) for brand_id in ids}

@@ -13,7 +13,8 @@ from decimal import Decimal
 
 from brands.errors import Invalid
 from brands.ids import is_id
-from brands.model import AuthorisedSeller, Box, BrandDetails, Price
+from brands.model import AuthorisedSeller, Box, BrandDetails, CategoryPrice, Price
+from brands.spelling import name_key
 
 NAME_MAX = 200
 WORD_MAX = 200
@@ -57,15 +58,6 @@ def checked_word(value: str, field: str, limit: int) -> str:
     return text
 
 
-def name_key(name: str) -> str:
-    """The form under which two names are the same: NFKC, case folded, white space runs as one space.
-
-    NFKC around the folding, because folding can bring back what NFKC removes (Unicode 3.13, D145).
-    """
-    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
-    return " ".join(folded.split())
-
-
 def checked_name(value: str, field: str = "name") -> str:
     """A brand's name."""
     name = checked_word(value, field, NAME_MAX)
@@ -106,6 +98,22 @@ def checked_price(price: Price | None, field: str = "reference_price") -> Price 
     return Price(Decimal(format(price.amount, "f")), price.currency)
 
 
+def checked_category_prices(
+    prices: Sequence[CategoryPrice], field: str = "reference_prices"
+) -> tuple[CategoryPrice, ...]:
+    """Up to `CATEGORIES_MAX` prices, one for each category by `name_key`, in the order of the categories' texts."""
+    if len(prices) > CATEGORIES_MAX:
+        raise Invalid(f"The list may have at most {CATEGORIES_MAX} entries.", code="too_many", field=field)
+    checked = []
+    for category, price in prices:
+        category = checked_word(category, f"{field}.category", CATEGORY_MAX)
+        amount = checked_price(price, f"{field}.price")
+        assert amount is not None  # None for no price only
+        checked.append(CategoryPrice(category, amount))
+    _no_twins([name_key(category) for category, _ in checked], field)
+    return tuple(sorted(checked, key=lambda price: price.category))
+
+
 def checked_sellers(
     sellers: Sequence[AuthorisedSeller], field: str = "authorised_sellers"
 ) -> tuple[AuthorisedSeller, ...]:
@@ -130,6 +138,7 @@ def checked_details(details: BrandDetails) -> BrandDetails:
         wordmarks=checked_words(details.wordmarks, "wordmarks", WORD_MAX, WORDS_MAX),
         categories=checked_words(details.categories, "categories", CATEGORY_MAX, CATEGORIES_MAX),
         reference_price=checked_price(details.reference_price),
+        reference_prices=checked_category_prices(details.reference_prices),
         authorised_sellers=checked_sellers(details.authorised_sellers),
     )
 

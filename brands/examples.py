@@ -9,6 +9,7 @@ BRAND: dict[str, Any] = {
     "wordmarks": ["AURELIA"],
     "categories": ["shoes"],
     "reference_price": PRICE,
+    "reference_prices": [{"category": "shoes", "price": {"amount": "189.00", "currency": "EUR"}}],
     "authorised_sellers": [{"seller_id": "shop-1", "valid_from": "2025-01-01", "valid_until": None}],
 }
 _TIMES: dict[str, Any] = {"created_at": "2025-03-01T09:00:00Z", "updated_at": "2025-03-01T09:00:00Z"}

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 _POSTGRES_LOCK = 0x6C73_6D69
 
 
-def upgrade(connection: Connection) -> None:
-    """Brings the schema to the newest revision inside the connection's transaction: all of it, or none.
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Brings the schema to a revision (the newest) inside the connection's transaction: all of it, or none.
 
     On PostgreSQL an advisory lock makes processes that start together wait for each other; on SQLite the write
     transaction does. Raises ValueError for a schema that this program does not know.
@@ -27,6 +27,6 @@ def upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     config.attributes["connection"] = connection
     try:
-        command.upgrade(config, "head")
+        command.upgrade(config, revision)
     except CommandError:
         raise ValueError("the database's schema is of another, newer version of this program") from None

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
+
+from brands.spelling import name_key
 
 BrandState = Literal["active", "withdrawn"]
 ReferenceKind = Literal["authentic", "logo", "known_fake", "negative"]
@@ -28,6 +30,13 @@ class Price:
 
     amount: Decimal
     currency: str
+
+
+class CategoryPrice(NamedTuple):
+    """What a brand's goods of one category usually cost."""
+
+    category: str
+    price: Price
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +64,15 @@ class BrandDetails:
     categories: tuple[str, ...] = ()
     reference_price: Price | None = None
     authorised_sellers: tuple[AuthorisedSeller, ...] = ()
+    reference_prices: tuple[CategoryPrice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Brand:
-    """A registered brand. `revision` starts at 1 and grows by one with each change."""
+    """A registered brand. `revision` starts at 1 and grows by one with each change.
+
+    `reference_price` is for goods of every category that `reference_prices` has no price of its own for.
+    """
 
     id: str
     name: str
@@ -72,12 +85,25 @@ class Brand:
     revision: int
     created_at: datetime
     updated_at: datetime
+    reference_prices: tuple[CategoryPrice, ...] = ()
+
+    def price_for(self, category: str | None) -> Price | None:
+        """What goods of a category usually cost: its own price (by `name_key`), else the brand's, None without both."""
+        key = name_key(category or "")
+        own = (price for named, price in self.reference_prices if name_key(named) == key)
+        return next(own, self.reference_price)
 
     @property
     def details(self) -> BrandDetails:
         """The part of the brand that `Registry.update_brand` replaces."""
         return BrandDetails(
-            self.name, self.aliases, self.wordmarks, self.categories, self.reference_price, self.authorised_sellers
+            self.name,
+            self.aliases,
+            self.wordmarks,
+            self.categories,
+            self.reference_price,
+            self.authorised_sellers,
+            self.reference_prices,
         )
 
 

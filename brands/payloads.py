@@ -13,6 +13,7 @@ from brands.model import (
     AuthorisedSeller,
     BrandDetails,
     BrandState,
+    CategoryPrice,
     Price,
     ReferenceKind,
     ReferenceState,
@@ -67,6 +68,17 @@ class PriceBody(_In):
     amount: Amount
     currency: str
 
+    def price(self) -> Price:
+        """The price, not checked yet."""
+        return Price(self.amount, self.currency)
+
+
+class CategoryPriceBody(_In):
+    """What goods of one category usually cost, where that is not the brand's `reference_price`."""
+
+    category: str
+    price: PriceBody
+
 
 class SellerBody(_In):
     """Who may sell the brand, and from when until when (days in UTC, both inclusive)."""
@@ -85,17 +97,18 @@ class BrandBody(_In):
     wordmarks: list[str] = Field(default=[], max_length=checks.WORDS_MAX)
     categories: list[str] = Field(default=[], max_length=checks.CATEGORIES_MAX)
     reference_price: PriceBody | None = None
+    reference_prices: list[CategoryPriceBody] = Field(default=[], max_length=checks.CATEGORIES_MAX)
     authorised_sellers: list[SellerBody] = Field(default=[], max_length=checks.SELLERS_MAX)
 
     def details(self) -> BrandDetails:
         """The details, not checked yet."""
-        price = self.reference_price
         return BrandDetails(
             name=self.name,
             aliases=tuple(self.aliases),
             wordmarks=tuple(self.wordmarks),
             categories=tuple(self.categories),
-            reference_price=None if price is None else Price(price.amount, price.currency),
+            reference_price=None if self.reference_price is None else self.reference_price.price(),
+            reference_prices=tuple(CategoryPrice(own.category, own.price.price()) for own in self.reference_prices),
             authorised_sellers=tuple(
                 AuthorisedSeller(seller.seller_id, seller.valid_from, seller.valid_until)
                 for seller in self.authorised_sellers
@@ -142,6 +155,13 @@ class PriceOut(_Out):
     currency: str
 
 
+class CategoryPriceOut(_Out):
+    """What goods of one category usually cost."""
+
+    category: str
+    price: PriceOut
+
+
 class SellerOut(_Out):
     """Who may sell the brand, and when (days in UTC, both inclusive)."""
 
@@ -160,6 +180,7 @@ class BrandOut(_Out):
     wordmarks: tuple[str, ...]
     categories: tuple[str, ...]
     reference_price: PriceOut | None
+    reference_prices: tuple[CategoryPriceOut, ...]
     authorised_sellers: tuple[SellerOut, ...]
     state: BrandState
     revision: int

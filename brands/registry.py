@@ -26,6 +26,7 @@ from brands.model import (
     ReferenceKind,
     ReferenceState,
 )
+from brands.spelling import name_key
 
 
 class Registry:
@@ -165,7 +166,7 @@ class Registry:
         checked = [references.checked(picture) for picture in pictures]
         with self.database.write() as conn:
             audit.lock(conn)
-            before = brand_rows.fetch_named(conn, checks.name_key(details.name))
+            before = brand_rows.fetch_named(conn, name_key(details.name))
             if before is None:
                 brand = self._insert(conn, actor, details)
             else:

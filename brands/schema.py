@@ -44,7 +44,7 @@ brands = Table(
     metadata,
     Column("id", sa.Text, primary_key=True),
     Column("name", sa.Text, nullable=False),
-    Column("name_key", sa.Text, nullable=False, unique=True),  # NFKC and case folded, see brands.checks.name_key
+    Column("name_key", sa.Text, nullable=False, unique=True),  # NFKC and case folded, see brands.spelling.name_key
     Column("reference_price_amount", ExactDecimal),
     Column("reference_price_currency", sa.Text),
     Column("state", sa.Text, nullable=False),
@@ -66,6 +66,15 @@ authorised_sellers = Table(
     Column("seller_id", sa.Text, nullable=False, index=True),
     Column("valid_from", sa.Date),
     Column("valid_until", sa.Date),
+)
+
+reference_prices = Table(
+    "reference_prices",
+    metadata,
+    _brand_id(primary_key=True),
+    Column("category", sa.Text, primary_key=True),
+    Column("amount", ExactDecimal, nullable=False),
+    Column("currency", sa.Text, nullable=False),
 )
 
 references = Table(
@@ -162,6 +171,27 @@ embeddings = Table(
     Index(None, "encoder_id"),
 )
 
+# What is seen in a picture without any encoder, see screener.picture_facts.
+picture_facts = Table(
+    "picture_facts",
+    metadata,
+    Column("image_sha256", sa.Text, primary_key=True),
+    Column("version", sa.Text, primary_key=True),
+    Column("facts", CanonicalJson, nullable=False),
+    Column("pdq", sa.LargeBinary, nullable=False),  # 8 hashes of 32 bytes, the picture as it is first
+    Column("created_at", UtcTime, nullable=False),
+)
+
+# The words read in a picture.
+picture_texts = Table(
+    "picture_texts",
+    metadata,
+    Column("image_sha256", sa.Text, primary_key=True),
+    Column("reader", sa.Text, primary_key=True),
+    Column("lines", CanonicalJson, nullable=False),  # [[text, confidence, x0, y0, x1, y1], ...]
+    Column("created_at", UtcTime, nullable=False),
+)
+
 screenings = Table(
     "screenings",
     metadata,
@@ -169,18 +199,25 @@ screenings = Table(
     Column("listing_id", sa.Text, nullable=False),
     Column("revision", sa.BigInteger, nullable=False),
     Column("key_id", sa.Text, nullable=False),  # an api_keys.id, or the actor of a screening from the command line
-    Column("seller_id", sa.Text, nullable=False, index=True),
+    Column("seller_id", sa.Text, nullable=False),
     _brand_id(nullable=True),
+    # SQLite adds a NOT NULL column to a table with rows only with a default; every writer gives values of its own.
+    Column("brand_status", sa.Text, nullable=False, server_default="unknown"),
+    Column("known_fake", sa.Boolean, nullable=False, server_default=sa.false()),  # a picture copies a known fake's
+    Column("category", sa.Text),
     Column("verdict", sa.Text, nullable=False),
     Column("probability", sa.Float, nullable=False),
     Column("release_id", sa.Text, nullable=False),
     Column("fingerprint", sa.Text, nullable=False),
     Column("request", CanonicalJson, nullable=False),
     Column("answer", CanonicalJson, nullable=False),
+    Column("features", CanonicalJson),  # {"version": "...", "values": [number or null, ...]}
     Column("rescreen", sa.Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Index(None, "listing_id", "revision"),
     Index(None, "brand_id", "id"),
+    Index(None, "brand_status", "id"),
+    Index(None, "seller_id", "known_fake"),
     Index(None, "created_at"),
 )
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from brands.errors import RegistryError
 from index.errors import IndexRefused
 from screener import edge
-from screener.errors import BundleRefused, InputRefused, ReleaseRefused, ScreenerError
+from screener.errors import BundleRefused, InputRefused, JudgeRefused, PolicyRefused, ReleaseRefused, ScreenerError
 
 PACKAGES = ("brands", "index", "screener")
-NEVER_HTTP = (IndexRefused, BundleRefused, ReleaseRefused)
+NEVER_HTTP = (IndexRefused, BundleRefused, JudgeRefused, PolicyRefused, ReleaseRefused)
 """Raised when a program starts, refreshes or checks, never while a request is answered."""
 
 Kind = type[ScreenerError | RegistryError | IndexRefused]

@@ -22,6 +22,7 @@ import error_codes  # noqa: E402  # needs the path above
 
 import serve  # noqa: E402  # needs the path above
 from screener.cli import app  # noqa: E402  # needs the path above
+from screener.judging.features import FEATURES, VERSION  # noqa: E402  # needs the path above
 from screener.prompts import reason_codes, reason_message  # noqa: E402  # needs the path above
 from screener.service import Service, Truth  # noqa: E402  # needs the path above
 from screener.settings import Settings  # noqa: E402  # needs the path above
@@ -36,6 +37,10 @@ ERRORS = """\
 Every error answer is `{"error": {"code", "message", "field", "request_id"}}`; `code` is stable, `message`
 is for people.
 """
+FEATURES_TEXT = """\
+What the judge looks at, in this order, computed by the same code in serving and training and kept with every screening.
+A missing value adds nothing; so does the value under "adds nothing". Values beyond the range count as its end.
+"""
 PICTURES = """\
 On upload the status is that of the answer. In a screening the answer is 200 and the code stands at the picture
 (`images[].code`); so does `deadline`, for a picture that was not looked at in the time allowed.
@@ -49,6 +54,7 @@ def pages() -> dict[str, str]:
         "settings.md": settings_page(),
         "cli.md": cli_page(),
         "errors.md": errors_page(),
+        "features.md": features_page(),
         "openapi.json": openapi_page(),
     }
 
@@ -102,6 +108,28 @@ def errors_page() -> str:
         f"## Pictures\n\n{PICTURES}\n" + _table(columns, coded[1]),
         "## Start, refresh and command line\n\n" + _table(("Code", "Meaning"), [(row[0], row[2]) for row in coded[2]]),
         "## Reasons of a verdict\n\n" + _table(("Code", "Meaning"), reasons),
+    )
+
+
+def features_page() -> str:
+    """Every feature of the judge, in order."""
+    signs = {1: "never down", -1: "never up", 0: "either way"}
+    rows = [
+        (
+            f"`{feature.name}`",
+            feature.unit,
+            f"{feature.low:g} to {feature.high:g}",
+            signs[feature.direction],
+            " or ".join([] if feature.anchor is None else [f"{feature.anchor:g}"])
+            + (" missing" if feature.optional else ""),
+            feature.stage,
+            feature.meaning,
+        )
+        for feature in FEATURES
+    ]
+    columns = ("Feature", "Unit", "Range", "As it grows, the probability moves", "Adds nothing", "Stage", "Meaning")
+    return _page(
+        f"Features of the judge ({VERSION})", "screener/judging/features.py", FEATURES_TEXT, _table(columns, rows)
     )
 
 

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from screener import cli_audit, cli_brands, cli_check, cli_demo, cli_index, cli_keys, cli_models, cli_references
+from screener import (
+    cli_audit,
+    cli_brands,
+    cli_check,
+    cli_demo,
+    cli_discover,
+    cli_index,
+    cli_keys,
+    cli_models,
+    cli_references,
+)
 from screener.cli_open import DataDir, settings_of
 from screener.cli_output import Commands, Failure
 from screener.cli_server import server_command
@@ -63,6 +73,7 @@ def serve(
 
 
 app.command()(cli_check.check)
+cli_brands.app.command()(cli_discover.discover)
 app.add_typer(cli_brands.app, name="brands")
 app.add_typer(cli_references.app, name="references")
 app.add_typer(cli_index.app, name="index")

@@ -43,6 +43,13 @@ def _seller(text: str) -> AuthorisedSeller:
     return AuthorisedSeller(seller_id, first, last)
 
 
+def _prices(brand: Brand) -> str:
+    """The brand's price, then those of its categories."""
+    prices = [("", brand.reference_price)] if brand.reference_price else []
+    prices += [(f"{category} ", price) for category, price in brand.reference_prices]
+    return ", ".join(f"{category}{price.amount} {price.currency}" for category, price in prices)
+
+
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The brand's name.")],
@@ -96,7 +103,7 @@ def list_brands(data_dir: DataDir = None, as_json: AsJson = False) -> None:
                 brand.id,
                 brand.name,
                 ", ".join([*brand.aliases, *brand.wordmarks]),
-                f"{brand.reference_price.amount} {brand.reference_price.currency}" if brand.reference_price else "",
+                _prices(brand),
                 len(brand.authorised_sellers),
                 brand.state,
             )

@@ -83,6 +83,8 @@ def _prepare(data_dir: Path, brands: Path) -> None:
                 raise Failure(f"{outcome.fault}: {outcome.message}", f"Delete {brands.parent} and start again.")
         with progress("index") as advance:
             service.refresher.refresh(advance)
+        with progress("words on references") as advance:
+            service.refresher.read_references(advance)
         serving = service.live.current
         assert serving is not None
         typer.echo(f"{len(outcomes)} brands, {serving.directory.references} references in the index")

@@ -19,13 +19,15 @@ app = typer.Typer(help="Index snapshots.", no_args_is_help=True)
 def build(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Build a snapshot of the registry.
 
-    References that are new are embedded first. A running server does this by itself; this prepares its start, or
-    repairs a damaged index.
+    References that are new are embedded first, and the words on them read (extra `ocr`). A running server does this by
+    itself; this prepares its start, or repairs a damaged index.
     """
     with open_screener(data_dir) as service:
         before = _current(service.truth.settings.data_dir)
         with progress("references") as advance:
             service.refresher.refresh(advance)
+        with progress("words on references") as advance:
+            service.refresher.read_references(advance)
         serving = service.live.current
         assert serving is not None
     manifest, release = serving.snapshot.manifest, serving.release

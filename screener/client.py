@@ -22,6 +22,7 @@ from screener.client_spool import RescreenSpool, SpooledListing
 from screener.client_types import (
     Check,
     Evidence,
+    FoundWords,
     Listing,
     OnRescreen,
     Outcome,
@@ -35,6 +36,7 @@ from screener.client_types import (
     ScreenerClientError,
     ScreenerUnreachable,
     Screening,
+    SellerFacts,
     SellerText,
 )
 
@@ -149,6 +151,7 @@ __all__ = [
     "Check",
     "Drained",
     "Evidence",
+    "FoundWords",
     "Listing",
     "Outcome",
     "Picture",
@@ -163,6 +166,7 @@ __all__ = [
     "ScreenerClientError",
     "ScreenerUnreachable",
     "Screening",
+    "SellerFacts",
     "SellerText",
     "SpooledListing",
 ]

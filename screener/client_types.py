@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,17 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
+class SellerFacts:
+    """What the marketplace knows of the seller; what is None counts neither for nor against. `linked` are other shops
+    of the same person or company."""
+
+    registered_on: date | None = None
+    sales: int | None = None
+    upheld_reports: int | None = None
+    linked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """A listing as a seller publishes it; only the first three are required."""
 
@@ -60,6 +71,8 @@ class Listing:
     category: str | None = None
     price: Price | None = None
     language: str | None = None
+    complaints: int | None = None
+    seller: SellerFacts = SellerFacts()
 
     def to_json(self, *, deadline_ms: int | None = None, language: str | None = None) -> dict[str, Any]:
         """The request's listing; what is not set is left out. `language` is that of the seller's text."""
@@ -71,7 +84,8 @@ class Listing:
             "brand": self.brand,
             "category": self.category,
             "price": {"amount": self.price.amount, "currency": self.price.currency} if self.price else None,
-            "seller": {"id": self.seller_id},
+            "seller": {"id": self.seller_id, **_told(self.seller)},
+            "complaints": self.complaints,
             "language": language or self.language,
             "deadline_ms": deadline_ms,
         }
@@ -80,28 +94,51 @@ class Listing:
     @classmethod
     def from_json(cls, data: JsonObject) -> "Listing":
         """The listing from the shape of the request contract (the inverse of `to_json`)."""
-        price = data.get("price")
+        price, seller = data.get("price"), data["seller"]
         return cls(
             listing_id=data["listing_id"],
             title=data["title"],
-            seller_id=data["seller"]["id"],
+            seller_id=seller["id"],
             revision=data.get("revision", 1),
             description=data.get("description"),
             brand=data.get("brand"),
             category=data.get("category"),
             price=Price(price["amount"], price["currency"]) if price else None,
             language=data.get("language"),
+            complaints=data.get("complaints"),
+            seller=SellerFacts(
+                registered_on=date.fromisoformat(day) if (day := seller.get("registered_on")) else None,
+                sales=seller.get("sales"),
+                upheld_reports=seller.get("upheld_reports"),
+                linked=tuple(seller.get("linked", ())),
+            ),
         )
+
+
+def _told(facts: SellerFacts) -> dict[str, Any]:
+    """What is known of the seller, as the request has it."""
+    fields = {
+        "registered_on": facts.registered_on.isoformat() if facts.registered_on else None,
+        "sales": facts.sales,
+        "upheld_reports": facts.upheld_reports,
+        "linked": list(facts.linked) or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenedBrand:
-    """The brand that the listing shows; status is recognised, unknown or none."""
+    """The brand that the listing shows; status is recognised, unknown or none, `confidence` 0 to 1.
+
+    `looks_only` says that only the item's looks speak for it.
+    """
 
     status: str
     id: str | None
     name: str | None
     recognised_by: tuple[str, ...]
+    confidence: float = 0.0
+    looks_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +161,22 @@ class Evidence:
     use: str
     score: float
     box: tuple[float, float, float, float] | None
+    method: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundWords:
+    """A registered name (`kind` "name") or a phrase of the copy trade ("replica") at code points of a field."""
+
+    kind: str
+    field: str
+    start: int
+    stop: int
+    brand_id: str | None
+    reads: str | None
+    how: str | None
+    context: str | None
+    strength: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +210,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Screening:
-    """The service's answer about one listing revision; the verdict is clear, unscreenable, prompt or review."""
+    """The service's answer about one listing revision; the verdict is clear, unscreenable, prompt or review.
+
+    `hint` is publish or hold (wait for a person); `calibrated_on` says what the probability was fitted to.
+    """
 
     id: str
     listing_id: str
@@ -165,10 +221,12 @@ class Screening:
     created_at: datetime
     verdict: str
     probability: float | None
-    calibrated: bool
+    hint: str
+    calibrated_on: str
     brand: ScreenedBrand
     reasons: tuple[Reason, ...]
     evidence: tuple[Evidence, ...]
+    words: tuple[FoundWords, ...]
     prompt: SellerText | None
     images: tuple[ScreenedImage, ...]
     checks: tuple[Check, ...]
@@ -225,15 +283,22 @@ def _screening(data: JsonObject) -> Screening:
         created_at=datetime.fromisoformat(data["created_at"]),
         verdict=str(data["verdict"]),
         probability=None if probability is None else float(probability),
-        calibrated=bool(data.get("calibrated", False)),
+        hint=str(data.get("hint", "publish")),
+        calibrated_on=str(data.get("calibrated_on", "")),
         brand=ScreenedBrand(
-            str(brand["status"]), brand.get("id"), brand.get("name"), tuple(brand.get("recognised_by") or ())
+            str(brand["status"]),
+            brand.get("id"),
+            brand.get("name"),
+            tuple(brand.get("recognised_by") or ()),
+            float(brand.get("confidence") or 0.0),
+            bool(brand.get("looks_only", False)),
         ),
         reasons=tuple(
             Reason(str(reason["code"]), float(reason.get("contribution") or 0.0), str(reason.get("message", "")))
             for reason in data.get("reasons", ())
         ),
         evidence=tuple(_evidence(evidence) for evidence in data.get("evidence", ())),
+        words=tuple(_words(words) for words in data.get("words", ())),
         prompt=prompt and SellerText(prompt["language"], prompt["title"], prompt["body"], tuple(prompt["actions"])),
         images=tuple(
             ScreenedImage(int(image["position"]), str(image["status"]), image.get("code"), image.get("sha256"))
@@ -259,4 +324,19 @@ def _evidence(data: JsonObject) -> Evidence:
         use=str(data.get("use", "")),
         score=float(data["score"]),
         box=corners,
+        method=str(data.get("method", "")),
+    )
+
+
+def _words(data: JsonObject) -> FoundWords:
+    return FoundWords(
+        kind=str(data["kind"]),
+        field=str(data["field"]),
+        start=int(data["start"]),
+        stop=int(data["stop"]),
+        brand_id=data.get("brand_id"),
+        reads=data.get("reads"),
+        how=data.get("how"),
+        context=data.get("context"),
+        strength=data.get("strength"),
     )

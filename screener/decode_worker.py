@@ -5,8 +5,12 @@ comes from it is ever unpickled.
 
 ```
 request   {"bytes": n, "boxes": "listing" | [[x0, y0, x1, y1]] } then n bytes of the file
-answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...]} then (regions, S, S, 3) uint8, and
-          (L, L, 3) uint8, the whole first frame, of a listing's picture where there are windows to pool from it
+answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...], "facts": {..., "pdq": hexadecimal}}
+          then (regions, S, S, 3) uint8, and (L, L, 3) uint8, the whole first frame, of a listing's picture where there
+          are windows to pool from it
+request   {"bytes": n, "side": pixels, "frame": number} then n bytes of the file
+answer    {"width", "height"} then (height, width, 3) uint8, the whole frame, its longest side at most `side`
+
           {"code", "message"} for a picture that cannot be used
 ```
 """
@@ -28,6 +32,7 @@ import numpy as np
 from screener.decode import decode
 from screener.errors import ImageUnusable
 from screener.gate import Limits
+from screener.picture_facts import picture_facts, shrunk
 from screener.preprocess import WHOLE, Box, ImagePreprocess, prepare, prepare_regions
 from screener.regions import DENSE, LISTING, listing_cuts
 
@@ -69,15 +74,33 @@ def _answer(connection: socket.socket, spec: ImagePreprocess, large: ImagePrepro
     request = receive(connection)
     data = bytes(receive_exactly(connection, request["bytes"]))
     signal.alarm(ALONE_SECONDS)
-    asked = request["boxes"]
+    try:
+        if "side" in request:
+            _answer_whole(connection, data, request["side"], request["frame"], limits)
+        else:
+            _answer_regions(connection, data, request["boxes"], spec, large, limits)
+    except ImageUnusable as error:  # raised before anything of the answer is sent
+        send(connection, {"code": error.code, "message": error.message})
+
+
+def _answer_whole(connection: socket.socket, data: bytes, side: int, frame: int, limits: Limits) -> None:
+    pixels = shrunk(decode(data, limits, least=side).frames[frame], side)
+    height, width, _ = pixels.shape
+    send(connection, {"width": width, "height": height}, np.ascontiguousarray(pixels).reshape(-1).data)
+
+
+def _answer_regions(
+    connection: socket.socket,
+    data: bytes,
+    asked: Any,
+    spec: ImagePreprocess,
+    large: ImagePreprocess | None,
+    limits: Limits,
+) -> None:
     listing = asked == "listing"
     boxes = (DENSE if large else LISTING) if listing else asked
     least = max(_least(boxes, spec.size), large.size if large and listing else 0)
-    try:
-        picture = decode(data, limits, least=least)
-    except ImageUnusable as error:
-        send(connection, {"code": error.code, "message": error.message})
-        return
+    picture = decode(data, limits, least=least)
     frames = picture.frames
     regions = listing_cuts(len(frames), dense=large is not None) if listing else [(0, tuple(box)) for box in asked]
     prepared = [
@@ -85,7 +108,13 @@ def _answer(connection: socket.socket, spec: ImagePreprocess, large: ImagePrepro
     ]
     if large and listing:
         prepared.append(prepare(frames[0], WHOLE, large))
-    header = {"format": picture.format, "width": picture.width, "height": picture.height}
+    facts = picture_facts(frames[0], picture.width, picture.height)
+    header = {
+        "format": picture.format,
+        "width": picture.width,
+        "height": picture.height,
+        "facts": facts.to_json() | {"pdq": facts.pdq.tobytes().hex()},
+    }
     pixels = np.concatenate([part.reshape(-1) for part in prepared])
     send(connection, header | {"regions": [[frame, *box] for frame, box in regions]}, pixels.data)
 
@@ -107,6 +136,7 @@ def main() -> None:
             resource.setrlimit(kind, (value, value))
     os.nice(1)  # under full load the process that answers goes first
     with socket.socket(fileno=descriptor) as connection, contextlib.suppress(EOFError, ConnectionError):
+        picture_facts(np.zeros((64, 64, 3), dtype=np.uint8), 64, 64)  # loads weights and makes matrices, once
         send(connection, {"ready": True})
         while True:
             signal.alarm(0)

@@ -9,7 +9,7 @@ from brands import brand_rows
 from brands.checks import PAGE_MAX
 from brands.model import Box, Brand, ReferenceKind
 from brands.schema import brands, references
-from screener.words import WordMatcher
+from screener.words import NameFinder
 
 MARK = "#mark"
 """Ends the id of a vector that is of a reference's mark, beside the vector of its whole picture."""
@@ -44,7 +44,7 @@ class Directory:
     """SHA-256 of a picture to the vectors of this very file as a whole."""
     references: int
     """Active references; those with a marked logo have two vectors."""
-    words: WordMatcher
+    words: NameFinder
 
 
 def read_version(connection: sa.Connection) -> int:
@@ -82,7 +82,7 @@ def read_directory(connection: sa.Connection) -> Directory:
         entries=entries,
         by_picture={sha256: tuple(found) for sha256, found in by_picture.items()},
         references=len(rows),
-        words=WordMatcher(names),
+        words=NameFinder(names, {brand.id: frozenset(brand.categories) for brand in known.values()}),
     )
 
 

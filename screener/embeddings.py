@@ -8,6 +8,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from brands.insert_once import insert_once
 from brands.schema import embeddings
 from screener.encoder import from_stored
 from screener.preprocess import Box
@@ -65,14 +66,4 @@ def store(connection: sa.Connection, encoder_id: str, new: Sequence[Embedding], 
             "vectors": embedding.stored.astype("<f2", copy=False).tobytes(),
             "created_at": at,
         }
-        connection.execute(_insert(connection).values(values).on_conflict_do_nothing())
-
-
-def _insert(connection: sa.Connection) -> "sa.dialects.sqlite.Insert | sa.dialects.postgresql.Insert":
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-        return sqlite_insert(embeddings)
-    from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-    return postgresql_insert(embeddings)
+        connection.execute(insert_once(connection, embeddings).values(values))

@@ -10,6 +10,8 @@ ScreenerError
 ├── ScreeningNotFound (404)
 ├── Overloaded (503)          more work queued than can be done in time; the only 5xx the service answers on purpose
 ├── BundleRefused             an encoder bundle that is damaged, foreign or of another format
+├── JudgeRefused              a judge that is damaged, of another format or of other features
+├── PolicyRefused             a policy that makes no sense
 └── ReleaseRefused            encoder, snapshot and judge that do not belong together
 ```
 
@@ -84,6 +86,18 @@ class BundleRefused(ScreenerError):
     """The bundle's manifest, files or golden outputs do not fit."""
 
     code = "bundle_refused"
+
+
+class JudgeRefused(ScreenerError):
+    """The judge's manifest, files or features do not fit."""
+
+    code = "judge_refused"
+
+
+class PolicyRefused(ScreenerError):
+    """The policy's file is not one, or contradicts itself."""
+
+    code = "policy_refused"
 
 
 class ReleaseRefused(ScreenerError):

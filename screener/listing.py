@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
@@ -15,8 +16,26 @@ class ListingPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class SellerFacts:
+    """What the marketplace knows of the seller; None where it does not say.
+
+    `registered_on` is the UTC day of the registration, `sales` how many were completed, `upheld_reports` how many
+    reports of counterfeits were upheld against the seller, `linked` the seller ids that belong to the same person or
+    company.
+    """
+
+    registered_on: date | None = None
+    sales: int | None = None
+    upheld_reports: int | None = None
+    linked: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
-    """What the marketplace says of a listing; the limits are those of `screener.payloads`."""
+    """What the marketplace says of a listing; the limits are those of `screener.payloads`.
+
+    `complaints` is how many buyers doubted that this item is genuine (None: not told).
+    """
 
     listing_id: str
     title: str
@@ -27,10 +46,15 @@ class Listing:
     category: str | None = None
     price: ListingPrice | None = None
     language: str = "en"
+    complaints: int | None = None
+    seller: SellerFacts = SellerFacts()
 
     def record(self) -> Mapping[str, Any]:
         """The listing as JSON, for the database and for the fingerprint of a request."""
         fields = asdict(self)
         if self.price:
             fields["price"] = {"amount": format(self.price.amount, "f"), "currency": self.price.currency}
+        if self.seller.registered_on:
+            fields["seller"]["registered_on"] = self.seller.registered_on.isoformat()
+        fields["seller"]["linked"] = list(self.seller.linked)
         return fields

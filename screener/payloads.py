@@ -1,16 +1,19 @@
 """What screenings look like over HTTP: a request that refuses the unknown, an answer with every part named."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from screener import examples
-from screener.listing import Listing, ListingPrice
+from screener.listing import Listing, ListingPrice, SellerFacts
 
 MAX_TITLE = 300
 MAX_DESCRIPTION = 20_000
 MAX_AMOUNT = Decimal(10) ** 12
+MAX_LINKED = 100
+MAX_COUNT = 10**9
 MAX_REVISION = 2**53 - 1
 """The greatest whole number that every JSON reader keeps exactly."""
 
@@ -29,8 +32,16 @@ def _number(value: Any) -> Any:
     return Decimal(str(value)) if isinstance(value, float) else value
 
 
+def _day(value: Any) -> Any:
+    """ISO days only: pydantic would also take numbers of seconds."""
+    if not isinstance(value, str) or len(value) != 10:
+        raise ValueError("not a day")
+    return date.fromisoformat(value)
+
+
 Text = Annotated[str, BeforeValidator(_no_nul), Field(strict=True)]
 Identifier = Annotated[Text, Field(min_length=1, max_length=200)]
+Count = Annotated[int, Field(strict=True, ge=0, le=MAX_COUNT)]
 
 
 class _In(BaseModel):
@@ -51,9 +62,17 @@ class PriceIn(_In):
 
 
 class SellerIn(_In):
-    """The shop that publishes."""
+    """The shop that publishes, and what is known of it; what is left out counts neither for nor against."""
 
     id: Identifier
+    registered_on: Annotated[date, BeforeValidator(_day, json_schema_input_type=str)] | None = Field(
+        None, description="Day of the registration, as YYYY-MM-DD (UTC)."
+    )
+    sales: Count | None = Field(None, description="Completed sales.")
+    upheld_reports: Count | None = Field(None, description="Reports of counterfeits that were upheld.")
+    linked: list[Identifier] = Field(
+        default_factory=list, max_length=MAX_LINKED, description="Other shops of the same person or company."
+    )
 
 
 class ImageIn(_In):
@@ -77,6 +96,7 @@ class ListingIn(_In):
     category: Annotated[Text, Field(max_length=200)] | None = None
     price: PriceIn | None = None
     seller: SellerIn
+    complaints: Count | None = Field(None, description="Buyers who doubted that this item is genuine.")
     language: Text = Field("en", pattern="^[A-Za-z0-9-]{2,35}$", description="BCP 47, of the prompt to the seller.")
     deadline_ms: int | None = Field(
         None, strict=True, ge=50, le=60_000, description="Time for the whole answer; what did not fit is named in it."
@@ -95,6 +115,10 @@ class ListingIn(_In):
             category=self.category,
             price=price,
             language=self.language,
+            complaints=self.complaints,
+            seller=SellerFacts(
+                self.seller.registered_on, self.seller.sales, self.seller.upheld_reports, tuple(self.seller.linked)
+            ),
         )
 
 
@@ -114,7 +138,11 @@ class BrandOut(_Out):
     )
     id: str | None
     name: str | None
-    recognised_by: list[Literal["words", "pictures"]]
+    recognised_by: list[Literal["words", "pictures", "text", "reading"]] = Field(
+        description="`text`: likeness of pictures and names by the text tower; `reading`: the words in the pictures."
+    )
+    confidence: float = Field(description="How surely, 0 to 1; 0 where no brand is recognised.")
+    looks_only: bool = Field(description="Only the item's looks speak for it: no word, mark or official picture.")
 
 
 class ReasonOut(_Out):
@@ -135,7 +163,24 @@ class EvidenceOut(_Out):
     brand_id: str
     kind: Literal["authentic", "logo", "known_fake", "negative"]
     use: Literal["copy", "product", "logo"] = Field(description="In which way they are alike.")
-    score: float = Field(description="Cosine.")
+    score: float = Field(description="Cosine, or what stands for it where a hash or the same file was the way.")
+    method: Literal["vector", "pdq", "file"] = Field(description="How it was found.")
+
+
+class WordsOut(_Out):
+    """A registered name or a phrase of the copy trade in the listing's words, by its place (code points)."""
+
+    kind: Literal["name", "replica"]
+    field: Literal["brand", "title", "description"]
+    start: int
+    stop: int
+    brand_id: str | None
+    reads: str | None = Field(description="The registered spelling that it reads as.")
+    how: Literal["plain", "disguised", "transliterated"] | None
+    context: Literal["claim", "mention", "common"] | None = Field(
+        description='Says to be of the brand, only names it ("for ..."), or is an everyday word.'
+    )
+    strength: Literal[1, 2] | None = Field(description="Of a phrase: 1 weak alone, 2 outright.")
 
 
 class PromptOut(_Out):
@@ -159,7 +204,7 @@ class PictureOut(_Out):
 class CheckOut(_Out):
     """A kind of examination, and whether there was time and material for it."""
 
-    name: Literal["words", "pictures", "seller", "price"]
+    name: Literal["words", "pictures", "reading", "seller", "price"]
     status: Literal["ran", "skipped"]
     reason: str | None
 
@@ -175,10 +220,17 @@ class ScreeningOut(_Out):
     created_at: str
     verdict: Literal["clear", "unscreenable", "prompt", "review"]
     probability: float = Field(description="That the item is counterfeit, 0 to 1.")
-    calibrated: bool = Field(description="Whether the probability was fitted to appraised items.")
+    hint: Literal["publish", "hold"] = Field(description="Whether publishing should wait for a person.")
+    calibrated_on: Literal["simulation", "appraisals"] = Field(
+        description="What the probability was fitted to: a simulated market, or items that were examined."
+    )
     brand: BrandOut
+    base_log_odds: float = Field(
+        description="Log-odds of a listing of which nothing is known; with the reasons, the sum."
+    )
     reasons: list[ReasonOut]
     evidence: list[EvidenceOut]
+    words: list[WordsOut]
     prompt: PromptOut | None
     images: list[PictureOut]
     checks: list[CheckOut]

@@ -22,9 +22,9 @@ TOPICS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
         "known_fake": frozenset({"known_fake_copy", "known_fake_look"}),
         "words": frozenset({"replica_words", "disguised_brand_name"}),
-        "disagreement": frozenset({"brand_disagreement"}),
+        "disagreement": frozenset({"brand_disagreement", "declared_brand_differs"}),
         "price": frozenset({"price_far_below_reference"}),
-        "picture": frozenset({"official_photo", "brand_unauthorised_seller"}),
+        "picture": frozenset({"mark_covered", "official_photo", "photos_reused"}),
     }
 )
 GENERIC = "generic"

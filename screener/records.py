@@ -5,13 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import numpy as np
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
 from brands import audit
 from brands.schema import idempotency, screening_images, screenings
-from screener import embeddings
+from screener import embeddings, facts_store
 from screener.embeddings import Embedding
 from screener.errors import IdempotencyMismatch, ScreeningNotFound
+from screener.judging.features import VERSION
+from screener.picture_facts import PictureFacts
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +61,16 @@ def save(
     encoder_id: str,
     request: Mapping[str, Any],
     answer: Mapping[str, Any],
+    known_fake: bool,
+    features: NDArray[np.float32],
     new: Sequence[Embedding],
+    facts: Mapping[str, PictureFacts],
     at: datetime,
 ) -> Mapping[str, Any]:
-    """Writes a screening, or gives the answer that the same request got while this one was being judged."""
+    """Writes a screening, or gives the answer that the same request got while this one was being judged.
+
+    `known_fake` says that a picture surely copies a known fake's; `features` (F,) are those that were judged.
+    """
     audit.lock(connection)  # also makes the look and the insert below one step on PostgreSQL
     if (earlier := earlier_answer(connection, repeat)) is not None:
         return earlier
@@ -72,6 +82,10 @@ def save(
             key_id=repeat.key_id,
             seller_id=seller_id,
             brand_id=answer["brand"]["id"],
+            brand_status=answer["brand"]["status"],
+            known_fake=known_fake,
+            features={"version": VERSION, "values": [None if np.isnan(v) else round(float(v), 6) for v in features]},
+            category=request.get("category"),
             verdict=answer["verdict"],
             probability=answer["probability"],
             release_id=answer["release"],
@@ -98,6 +112,7 @@ def save(
             )
         )
     embeddings.store(connection, encoder_id, new, at)
+    facts_store.store(connection, facts, at)
     audit.append(
         connection,
         actor=f"key:{repeat.key_id}" if repeat.key_id.startswith("key_") else repeat.key_id,

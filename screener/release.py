@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -10,6 +11,11 @@ from index.snapshot import Snapshot
 from screener.directory import Directory
 from screener.encoder import Encoder
 from screener.errors import ReleaseRefused
+from screener.hashes import ReferenceHashes
+from screener.judging.model import Judge
+from screener.judging.policy import Policy
+from screener.name_vectors import NameVectors
+from screener.package_words import PackageWords
 
 POINTER = "CURRENT"
 
@@ -31,12 +37,22 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Serving:
-    """Everything one screening reads, fixed for its whole length."""
+    """Everything one screening reads, fixed for its whole length.
+
+    `shown_from` is the score by use from which a brand counts as shown (`screener.open_set`), `packages` the words read
+    on the references, `names` the brands' names as the text tower sees them (None where it is not used).
+    """
 
     release: Release
     encoder: Encoder
     snapshot: Snapshot
     directory: Directory
+    hashes: ReferenceHashes
+    shown_from: Mapping[str, float]
+    packages: PackageWords
+    names: NameVectors | None
+    judge: Judge
+    policy: Policy
 
 
 def write_pointer(folder: Path, release: Release) -> None:

@@ -10,22 +10,23 @@ from typing import Any
 
 from brands.blobs import FolderBlobs
 from brands.database import Database
-from brands.ids import new_id
 from index.live import Live
-from screener import records, rule
+from screener import records
+from screener.answers import Reading, answer_of
 from screener.errors import Overloaded
+from screener.judging.evidence import Evidence, copies_known_fake, copy_words, feature_values
+from screener.judging.history import read_history
 from screener.listing import Listing
 from screener.match import Matches, match_pictures
 from screener.metrics import Metrics
+from screener.name_vectors import text_support
+from screener.package_words import read_support
 from screener.pictures import Looked, PictureReader
-from screener.prompts import reason_message, seller_prompt
-from screener.recognise import Recognition, recognise
+from screener.reading import PictureTexts
+from screener.recognise import names_in, recognise
 from screener.records import Repeat
 from screener.release import Serving
 from screener.settings import Settings
-
-EVIDENCE = 10
-"""References named in an answer; more convince nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,15 @@ class Screener:
         database: Database,
         blobs: FolderBlobs,
         pictures: PictureReader,
+        texts: PictureTexts | None,
         live: Live[Serving],
         settings: Settings,
         metrics: Metrics,
         now: Callable[[], datetime],
     ):
-        """`now` gives aware UTC times."""
+        """`now` gives aware UTC times; without `texts` no words in pictures are read."""
         self._database, self._blobs, self._pictures, self._live = database, blobs, pictures, live
+        self._texts = texts
         self._settings, self._metrics, self._now = settings, metrics, now
 
     def screen(self, submission: Submission) -> Mapping[str, Any]:
@@ -83,16 +86,44 @@ class Screener:
                 if (earlier := records.earlier_answer(connection, repeat)) is not None:
                     return earlier
         watch = _Stopwatch()
+        listing = submission.listing
         looked = self._pictures.look(serving.encoder, submission.images, deadline=submission.deadline)
         watch.note("decode", sum(picture.decode_ms for picture in looked))
         watch.note("encode", sum(picture.encode_ms for picture in looked))
         watch.lap("pictures")
         embedded = {n: picture.embedding for n, picture in enumerate(looked) if picture.embedding}
-        matches = match_pictures(serving, embedded)
+        facts = {n: picture.facts for n, picture in enumerate(looked) if picture.facts}
+        matches = match_pictures(serving, embedded, facts)
         watch.lap("search")
+        names = names_in(listing, serving.directory)
+        recognition = recognise(listing, names, matches)
+        watch.lap("words")
+        support: dict[str, Mapping[str, float]] = {}
+        reading: Reading | None = None
+        if recognition.open and embedded and serving.names:
+            support["text"] = text_support(serving, listing, embedded)
+            recognition = recognise(listing, names, matches, support)
+            watch.lap("text")
+        if recognition.open and embedded:
+            reading, support["reading"] = self._read(submission, serving, looked, matches)
+            recognition = recognise(listing, names, matches, support)
+            watch.lap("reading")
         at = self._now()
-        recognition = recognise(submission.listing, serving.directory, matches)
-        answer = _answer(submission.listing, serving, looked, matches, recognition, at)
+        with self._database.read() as connection:
+            history = read_history(connection, listing, {picture.sha256 for picture in looked}, at)
+        evidence = Evidence(
+            listing=listing,
+            recognition=recognition,
+            brand=serving.directory.brands.get(recognition.brand_id or ""),
+            matches=matches,
+            facts=facts,
+            copy_words=copy_words(listing),
+            history=history,
+            today=at.date(),
+        )
+        values = feature_values(evidence)
+        judgement = serving.judge.judge(values)
+        answer = answer_of(serving, evidence, judgement, looked, reading, at)
         watch.lap("judge")
         answer["timings_ms"] = watch.result(submission.started)
         if self._keeps(answer):
@@ -103,11 +134,14 @@ class Screener:
             recorded = records.save(
                 connection,
                 repeat=repeat,
-                seller_id=submission.listing.seller_id,
+                seller_id=listing.seller_id,
                 encoder_id=serving.encoder.bundle.id,
-                request=submission.listing.record(),
+                request=listing.record(),
                 answer=answer,
+                known_fake=copies_known_fake(matches),
+                features=values,
                 new=[picture.embedding for picture in looked if picture.embedding and not picture.cached],
+                facts={picture.sha256: picture.facts for picture in looked if picture.facts and not picture.cached},
                 at=at,
             )
         watch.lap("record")
@@ -116,93 +150,28 @@ class Screener:
         self._metrics.screenings.labels(answer["verdict"], recognition.status).inc()
         return recorded
 
+    def _read(
+        self, submission: Submission, serving: Serving, looked: Sequence[Looked], matches: Matches
+    ) -> tuple[Reading, Mapping[str, float]]:
+        """Reads the words in the pictures, within the time that the settings and the caller leave for it."""
+        milliseconds = self._settings.reading_ms
+        if self._texts is None or not milliseconds:
+            return Reading({}, "no_reader" if self._texts is None else "off"), {}
+        images = {
+            n: (picture.sha256, data)
+            for n, (picture, data) in enumerate(zip(looked, submission.images, strict=True))
+            if picture.status == "screened"
+        }
+        until = min(submission.deadline, time.monotonic() + milliseconds / 1000)
+        lines = self._texts.read(images, deadline=until)
+        read = {n: found for n, found in lines.items() if found is not None}
+        sighted = {sighting.match.brand_id for sighting in matches.sightings}
+        support = read_support(serving.directory.words, serving.packages, read.values(), sighted) if read else {}
+        return Reading(read, None if len(read) == len(images) else "deadline"), support
+
     def _keeps(self, answer: Mapping[str, Any]) -> bool:
         kept = self._settings.keep_images
         return kept == "all" or (kept == "flagged" and answer["verdict"] != "clear")
-
-
-def _answer(
-    listing: Listing,
-    serving: Serving,
-    looked: Sequence[Looked],
-    matches: Matches,
-    recognition: Recognition,
-    at: datetime,
-) -> dict[str, Any]:
-    brand = serving.directory.brands.get(recognition.brand_id or "")
-    judgement = rule.judge(listing, recognition, brand, matches, at.date())
-    complete = bool(looked) and all(picture.status == "screened" for picture in looked)
-    verdict = rule.verdict_of(judgement.probability, everything_screened=complete)
-    reasons = [(reason.code, reason.contribution) for reason in judgement.reasons]
-    reasons += [(code, 0.0) for code in _gaps(looked)]
-    prompt = seller_prompt(verdict, [code for code, _ in reasons], brand.name if brand else None, listing.language)
-    return {
-        "id": new_id("scr", at),
-        "listing_id": listing.listing_id,
-        "revision": listing.revision,
-        "created_at": at.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
-        "verdict": verdict,
-        "probability": judgement.probability,
-        "calibrated": False,
-        "brand": {
-            "status": recognition.status,
-            "id": brand.id if brand else None,
-            "name": brand.name if brand else None,
-            "recognised_by": list(recognition.recognised_by),
-        },
-        "reasons": [
-            {"code": code, "contribution": contribution, "message": reason_message(code)}
-            for code, contribution in reasons
-        ],
-        "evidence": [
-            {
-                "image": match.image,
-                "frame": match.frame,
-                "box": [round(side, 4) for side in match.box],
-                "reference_id": match.reference_id,
-                "brand_id": match.brand_id,
-                "kind": match.kind,
-                "use": match.use,
-                "score": match.score,
-            }
-            for match in matches.evidence(EVIDENCE)
-        ],
-        "prompt": prompt.record() if prompt else None,
-        "images": [
-            {"position": n, "status": picture.status, "code": picture.code, "sha256": picture.sha256}
-            for n, picture in enumerate(looked)
-        ],
-        "checks": _checks(listing, looked, brand is not None and brand.reference_price is not None, brand is not None),
-        "rescreen": any(picture.status == "skipped" for picture in looked),
-        "release": serving.release.id,
-        "timings_ms": {},
-    }
-
-
-def _gaps(looked: Sequence[Looked]) -> list[str]:
-    """Why a listing cannot be clear, as reasons."""
-    if not looked:
-        return ["no_pictures"]
-    codes = {"unusable": "picture_unusable", "skipped": "picture_skipped"}
-    return sorted({codes[picture.status] for picture in looked if picture.status in codes})
-
-
-def _checks(listing: Listing, looked: Sequence[Looked], priced: bool, recognised: bool) -> list[dict[str, Any]]:
-    """What was examined, and for what was not, why."""
-    pictures = None
-    if not looked:
-        pictures = "no_pictures"
-    elif all(picture.status != "screened" for picture in looked):
-        pictures = next(str(picture.code) for picture in looked)
-    missing = {
-        "words": None,
-        "pictures": pictures,
-        "seller": None if recognised else "no_registered_brand",
-        "price": None if priced and listing.price else ("no_price" if priced else "no_reference_price"),
-    }
-    return [
-        {"name": name, "status": "skipped" if reason else "ran", "reason": reason} for name, reason in missing.items()
-    ]
 
 
 class _Stopwatch:

@@ -22,9 +22,12 @@ from index.live import Live
 from screener.bundle import load_bundle
 from screener.encoder import Encoder
 from screener.errors import ScreenerError
+from screener.judging.model import load_judge
+from screener.judging.policy import load_policy
 from screener.metrics import Metrics
 from screener.pictures import PictureReader
 from screener.preprocess import WHOLE
+from screener.reading import PictureTexts, open_reader
 from screener.refresh import Refresher
 from screener.release import Serving
 from screener.screening import Screener
@@ -35,6 +38,8 @@ log = structlog.get_logger()
 
 REST = 2.0
 """Pause after a refresh, as a multiple of what it took."""
+READ_AT_ONCE = 16
+"""References whose words are read between two refreshes."""
 MOST_REST_SECONDS = 30.0
 """With this, what is uploaded counts within a minute as long as building takes less than half of one."""
 
@@ -83,6 +88,7 @@ class Service:
     refresher: Refresher
     metrics: Metrics
     pictures: PictureReader
+    texts: PictureTexts | None
     screener: Screener
     _stop: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
@@ -108,6 +114,8 @@ class Service:
         self._stop.set()
         if self._keeper:
             self._keeper.join()
+        if self.texts:
+            self.texts.close()
         self.pool.close()
         self.pictures.close()
         self.encoder.close()
@@ -119,7 +127,7 @@ class Service:
         pause = self.truth.settings.refresh_seconds
         while not self._stop.wait(pause):
             started = time.monotonic()
-            for step in (self.refresher.refresh, self.truth.keys.write_uses):
+            for step in (self.refresher.refresh, self._read_some, self.truth.keys.write_uses):
                 try:
                     step()
                 except (RegistryError, IndexRefused, ScreenerError, OSError) as error:
@@ -130,6 +138,9 @@ class Service:
             # A large index takes seconds to build: under steady uploads, building may not take every other core.
             busy = time.monotonic() - started
             pause = max(self.truth.settings.refresh_seconds, min(REST * busy, MOST_REST_SECONDS))
+
+    def _read_some(self) -> None:
+        self.refresher.read_references(most=READ_AT_ONCE)
 
     def __enter__(self) -> "Service":
         return self
@@ -143,11 +154,13 @@ def open_service(settings: Settings) -> Service:
 
     Raises
     ------
-    BundleRefused
-        for a bundle that cannot be trusted
+    BundleRefused, JudgeRefused, PolicyRefused
+        for a bundle or a judge that cannot be trusted, and for a policy that makes no sense
     """
     truth = Truth(settings)
     bundle = load_bundle(settings.bundle_path)
+    judge, policy = load_judge(settings.judge_path), load_policy(settings.policy_path)
+    reader = open_reader() if settings.reading_ms else None
     pool = DecodePool(bundle.preprocess, settings.image_limits, dense=bundle.dense, size=settings.decode_workers)
     encoder = Encoder(bundle, workers=settings.encode_workers)
     encoder.check_golden()
@@ -162,6 +175,7 @@ def open_service(settings: Settings) -> Service:
     pictures = PictureReader(
         database=truth.database, pool=pool, metrics=metrics, threads=settings.decode_workers + settings.encode_workers
     )
+    texts = PictureTexts(reader=reader, database=truth.database, pool=pool, now=utc_now) if reader else None
     return Service(
         truth=truth,
         encoder=encoder,
@@ -172,16 +186,21 @@ def open_service(settings: Settings) -> Service:
             blobs=truth.blobs,
             pool=pool,
             encoder=encoder,
+            judge=judge,
+            policy=policy,
+            reader=reader,
             folder=settings.data_dir,
             live=live,
             now=utc_now,
         ),
         metrics=metrics,
         pictures=pictures,
+        texts=texts,
         screener=Screener(
             database=truth.database,
             blobs=truth.blobs,
             pictures=pictures,
+            texts=texts,
             live=live,
             settings=settings,
             metrics=metrics,

@@ -10,6 +10,8 @@ from screener.errors import BundleRefused
 from screener.gate import Limits
 
 EMBEDDED_BUNDLES = Path(__file__).parent / "models"
+EMBEDDED_JUDGE = Path(__file__).parent / "judges" / "default"
+EMBEDDED_POLICY = Path(__file__).parent / "policies" / "default.toml"
 
 
 class Settings(BaseSettings):
@@ -25,6 +27,8 @@ class Settings(BaseSettings):
     bundle: str = Field(
         "", description="Folder of the encoder bundle to serve; empty: the one embedded in the distribution."
     )
+    judge: str = Field("", description="Folder of the judge to serve; empty: the one embedded in the distribution.")
+    policy: str = Field("", description="File of the policy to serve; empty: the one embedded in the distribution.")
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line to log.")
@@ -36,6 +40,13 @@ class Settings(BaseSettings):
         64, ge=1, le=10_000, description="Screenings at work or waiting; one more is answered 503 `overloaded`."
     )
     deadline_ms: int = Field(1500, ge=50, le=60_000, description="Time for a screening whose caller names none.")
+    reading_ms: int = Field(
+        400,
+        ge=0,
+        le=60_000,
+        description="Time for reading the words in the pictures of a listing whose brand is open; 0: never. Needs the"
+        " extra `ocr`.",
+    )
     refresh_seconds: float = Field(
         5.0, gt=0, le=60, description="How often the registry is asked for references that changed."
     )
@@ -73,6 +84,16 @@ class Settings(BaseSettings):
     def bundle_path(self) -> Path:
         """The bundle that is really used."""
         return Path(self.bundle) if self.bundle else embedded_bundle()
+
+    @property
+    def judge_path(self) -> Path:
+        """The judge that is really used."""
+        return Path(self.judge) if self.judge else EMBEDDED_JUDGE
+
+    @property
+    def policy_path(self) -> Path:
+        """The policy that is really used."""
+        return Path(self.policy) if self.policy else EMBEDDED_POLICY
 
     @property
     def image_limits(self) -> Limits:

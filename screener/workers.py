@@ -8,9 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,17 @@ from screener.decode_worker import receive, receive_exactly, send
 from screener.dense import Dense
 from screener.errors import ImageUnusable
 from screener.gate import Limits
+from screener.picture_facts import PictureFacts
 from screener.preprocess import Box, ImagePreprocess
 
 DECODE_SECONDS = 5.0
 """A picture within the limits decodes in well under two seconds; what takes longer was made to."""
 START_SECONDS = 30.0
+
+
+Answer = TypeVar("Answer")
+_Read: TypeAlias = Callable[[socket.socket, dict[str, Any]], Answer]
+"""Reads the payload that the header of an answer announces."""
 
 
 class NoWorkerInTime(Exception):
@@ -35,8 +42,8 @@ class Decoded:
     """What a worker made of a picture.
 
     `pixels` has shape (regions, S, S, 3) uint8; `regions` gives frame number and relative box of each row; `width` and
-    `height` are the picture's as painted, in pixels. `large` (L, L, 3) uint8 is the whole first frame of a listing's
-    picture for the windows of a dense bundle, else None.
+    `height` are the picture's as painted, in pixels; `facts` are of the first frame. `large` (L, L, 3) uint8 is the
+    whole first frame of a listing's picture for the windows of a dense bundle, else None.
     """
 
     format: str
@@ -44,6 +51,7 @@ class Decoded:
     height: int
     regions: tuple[tuple[int, Box], ...]
     pixels: NDArray[np.uint8]
+    facts: PictureFacts
     large: NDArray[np.uint8] | None = None
 
 
@@ -106,20 +114,38 @@ class DecodePool:
         NoWorkerInTime
             the deadline passed before the picture was done for reasons that are not the picture's
         """
+        asked = {"boxes": "listing" if boxes is None else list(boxes)}
+        return self._ask(data, asked, deadline, lambda connection, answer: self._regions(connection, answer, boxes))
+
+    def decode_large(
+        self, data: bytes, side: int, *, frame: int = 0, deadline: float | None = None
+    ) -> NDArray[np.uint8]:
+        """A whole picture, to read words in or to show: (h, w, 3) uint8 RGB, longest side at most `side` pixels.
+
+        A smaller picture stays as it is; `frame` counts the decoded ones of an animation, as `Decoded.regions` does.
+        Raises what `decode` raises.
+        """
+        return self._ask(data, {"side": side, "frame": frame}, deadline, _whole)
+
+    def _ask(self, data: bytes, asked: Mapping[str, Any], deadline: float | None, read: _Read[Answer]) -> Answer:
+        """Sends a request to the next idle worker and reads what it answers."""
         worker = self._take(deadline)
         started = time.monotonic()
         until = started + DECODE_SECONDS if deadline is None else min(started + DECODE_SECONDS, deadline)
         try:
-            decoded = self._exchange(worker, data, boxes, until)
+            worker.connection.settimeout(max(until - time.monotonic(), 0.001))
+            send(worker.connection, {"bytes": len(data), **asked}, data)
+            header = receive(worker.connection)
+            answer = None if "code" in header else read(worker.connection, header)
         except Exception as error:  # late, gone, or talking nonsense: such a worker is not used again
             self._replace(worker)
             if until == deadline and isinstance(error, TimeoutError):
                 raise NoWorkerInTime from error
             raise ImageUnusable("Decoding the picture took too long or failed.", code="image_timeout") from error
         self._idle.put(worker)
-        if isinstance(decoded, ImageUnusable):
-            raise decoded
-        return decoded
+        if answer is None:
+            raise ImageUnusable(str(header["message"]), code=str(header["code"]))
+        return answer
 
     def close(self) -> None:
         """Kills every process."""
@@ -135,15 +161,7 @@ class DecodePool:
         except queue.Empty as error:
             raise NoWorkerInTime from error
 
-    def _exchange(
-        self, worker: _Worker, data: bytes, boxes: Sequence[Box] | None, until: float
-    ) -> Decoded | ImageUnusable:
-        connection = worker.connection
-        connection.settimeout(max(until - time.monotonic(), 0.001))
-        send(connection, {"bytes": len(data), "boxes": "listing" if boxes is None else list(boxes)}, data)
-        answer = receive(connection)
-        if "code" in answer:
-            return ImageUnusable(str(answer["message"]), code=str(answer["code"]))
+    def _regions(self, connection: socket.socket, answer: dict[str, Any], boxes: Sequence[Box] | None) -> Decoded:
         size = self._spec.size
         rows = [(int(frame), (x0, y0, x1, y1)) for frame, x0, y0, x1, y1 in answer["regions"]]
         raw = receive_exactly(connection, len(rows) * size * size * 3)
@@ -152,7 +170,8 @@ class DecodePool:
         if self._large and boxes is None:
             side = self._large.size
             large = np.frombuffer(receive_exactly(connection, side * side * 3), dtype=np.uint8).reshape(side, side, 3)
-        return Decoded(answer["format"], int(answer["width"]), int(answer["height"]), tuple(rows), pixels, large)
+        facts = PictureFacts.from_json(answer["facts"], bytes.fromhex(answer["facts"]["pdq"]))
+        return Decoded(answer["format"], facts.width, facts.height, tuple(rows), pixels, facts, large)
 
     def _replace(self, worker: _Worker) -> None:
         """Kills a stuck worker and starts another in the background: the caller's deadline does not wait for it."""
@@ -172,3 +191,8 @@ class DecodePool:
             self._idle.put(fresh)
 
         threading.Thread(target=start, name="decode-restart").start()
+
+
+def _whole(connection: socket.socket, answer: dict[str, Any]) -> NDArray[np.uint8]:
+    width, height = int(answer["width"]), int(answer["height"])
+    return np.frombuffer(receive_exactly(connection, height * width * 3), dtype=np.uint8).reshape(height, width, 3)

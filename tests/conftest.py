@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from brands.blobs import FolderBlobs
 from brands.database import Database
@@ -20,6 +21,13 @@ from brands.keys import Keys
 from brands.registry import Registry
 
 _LOCAL_POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
+
+
+@pytest.fixture(autouse=True)
+def default_logs() -> Iterator[None]:
+    """A command that ran in a test set up its own log, and the next test must not inherit it."""
+    yield
+    structlog.reset_defaults()
 
 
 @functools.cache

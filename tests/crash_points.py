@@ -34,6 +34,9 @@ from index.live import Live
 from index.snapshot import KEEP, load_snapshot
 from screener import logs
 from screener.encoder import Encoder
+from screener.judging.model import Judge
+from screener.judging.policy import Policy
+from screener.picture_facts import PictureFacts
 from screener.refresh import Refresher
 from screener.release import Serving, read_pointer
 from screener.workers import DecodePool
@@ -60,7 +63,7 @@ def kill_before_step(number: int) -> None:
         step()
         real(handle)
 
-    os.fsync = fsync  # type: ignore[assignment]
+    os.fsync = fsync  # type: ignore[assignment]  # counts the steps, then calls the real one
     event.listen(sa.Engine, "before_cursor_execute", step)
     event.listen(sa.Engine, "commit", step)
     sys.addaudithook(audited)
@@ -158,13 +161,18 @@ def _change(registry: Registry, brand_id: str, folder: Path, answers: int) -> No
         registry.set_reference_state(actor="cli:test", reference_id=older[0].id, state="withdrawn")
         os.write(answers, f"{older[0].id} withdrawn\n".encode())
     live: Live[Serving] = Live(clock=time.monotonic)
-    encoder = SimpleNamespace(bundle=SimpleNamespace(id="enc_test", dim=_DIM), encode_pixels=_encode)
-    pool = SimpleNamespace(decode=lambda data, boxes: SimpleNamespace(pixels=data))
+    bundle = SimpleNamespace(id="enc_test", dim=_DIM, background=None, operating_points={}, part_for=lambda use: None)
+    encoder = SimpleNamespace(bundle=bundle, encode_pixels=_encode)
+    facts = PictureFacts(64, 64, np.zeros((8, 32), dtype=np.uint8), 0, 0.0, 0.0, 0.0, None)
+    pool = SimpleNamespace(decode=lambda data, boxes: SimpleNamespace(pixels=data, facts=facts))
     Refresher(
         database=registry.database,
         blobs=registry.blobs,
         pool=cast(DecodePool, pool),
         encoder=cast(Encoder, encoder),
+        judge=cast(Judge, SimpleNamespace(id="jdg_test")),
+        policy=cast(Policy, SimpleNamespace(id="pol_test")),
+        reader=None,
         folder=folder,
         live=live,
         now=utc_now,

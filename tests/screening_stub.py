@@ -24,7 +24,8 @@ def screening(listing: dict[str, Any], **changes: Any) -> dict[str, Any]:
         "created_at": "2025-01-02T03:04:05.678Z",
         "verdict": "prompt",
         "probability": 0.71,
-        "calibrated": False,
+        "hint": "publish",
+        "calibrated_on": "simulation",
         "brand": {"status": "recognised", "id": "brd_1", "name": "Norvokka", "recognised_by": ["words"], "added": 1},
         "reasons": [{"code": "known_fake_copy", "contribution": 2.1, "message": "A copy."}],
         "evidence": [
@@ -36,6 +37,19 @@ def screening(listing: dict[str, Any], **changes: Any) -> dict[str, Any]:
                 "use": "copy",
                 "score": 0.93,
                 "box": [0.0, 0.0, 1.0, 1.0],
+            }
+        ],
+        "words": [
+            {
+                "kind": "name",
+                "field": "title",
+                "start": 0,
+                "stop": 8,
+                "brand_id": "brd_1",
+                "reads": "Norvokka",
+                "how": "plain",
+                "context": "claim",
+                "strength": None,
             }
         ],
         "prompt": {"language": "en", "title": "May be", "body": "Please check.", "actions": ["Add a receipt."]},

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from fixed_judge import make_fixed_judge
 from PIL import Image, ImageDraw
 from starlette.testclient import TestClient
 from tiny_bundle import make_tiny_bundle
@@ -87,7 +88,15 @@ def running(folder: Path, **settings: Any) -> Iterator[Kit]:
     bundle = folder / "bundle"
     if not bundle.exists():
         make_tiny_bundle(bundle)
-    values: dict[str, Any] = {"data_dir": folder / "var", "bundle": str(bundle), "refresh_seconds": 0.05} | settings
+    make_fixed_judge(folder)
+    values: dict[str, Any] = {
+        "data_dir": folder / "var",
+        "bundle": str(bundle),
+        "judge": str(folder / "judge"),
+        "policy": str(folder / "policy.toml"),
+        "reading_ms": 0,  # the drawn shapes have no words
+        "refresh_seconds": 0.05,
+    } | settings
     service = open_service(Settings(**values))
     try:
         service.refresher.refresh()

@@ -21,7 +21,7 @@ from brands.columns import BoxText, CanonicalJson, ExactDecimal, UtcTime, canoni
 from brands.database import Database
 from brands.errors import Unavailable
 from brands.migrate import upgrade
-from brands.schema import api_keys, metadata, registry_state
+from brands.schema import api_keys, metadata, registry_state, screenings
 
 AT = datetime(2025, 3, 1, 9, 30, 15, 123456, tzinfo=UTC)
 
@@ -42,7 +42,7 @@ def test_migrations_arrive_at_the_schema(empty_database_url: str) -> None:
     with database.read() as conn:
         context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_revision() == "r0001"
+        assert context.get_current_revision() == "r0002"
     database.close()
 
 
@@ -51,6 +51,37 @@ def test_migrating_twice_keeps_the_data(database: Database) -> None:
         conn.execute(sa.insert(api_keys).values(**_row()))
     database.migrate()
     assert _count(database) == 1
+
+
+def test_screenings_from_before_get_their_columns_filled(empty_database_url: str) -> None:
+    database = Database(empty_database_url)
+    with database.write() as conn:
+        upgrade(conn, "r0001")
+    old = sa.table("screenings", *(sa.column(column.name, column.type) for column in screenings.c))
+    row = {
+        "listing_id": "L", "revision": 1, "key_id": "k", "seller_id": "s", "verdict": "clear", "probability": 0.1,
+        "release_id": "r", "fingerprint": "f", "rescreen": False, "created_at": AT,
+    }  # fmt: skip
+    fake = [{"code": "price_far_below_reference"}, {"code": "known_fake_copy"}]
+    cases = [
+        ({"title": "\0", "category": "bags"}, "recognised", fake, ("recognised", True, "bags")),
+        ({"category": None}, "unknown", [], ("unknown", False, None)),
+        ({}, "none", [{"code": "brand_unknown"}], ("none", False, None)),
+    ]
+    with database.write() as conn:
+        answers = [
+            (request, {"brand": {"status": status}, "reasons": reasons}) for request, status, reasons, _ in cases
+        ]
+        rows = [(f"scr_{n:04}", *answers[n % len(cases)]) for n in range(1003)]  # more than are filled at once
+        conn.execute(sa.insert(old), [{"id": i, "request": asked, "answer": said, **row} for i, asked, said in rows])
+    database.migrate()
+    with database.read() as conn:
+        columns = (screenings.c.brand_status, screenings.c.known_fake, screenings.c.category, screenings.c.features)
+        found = conn.execute(sa.select(*columns).order_by(screenings.c.id)).all()
+        assert [tuple(row) for row in found] == [(*cases[n % len(cases)][-1], None) for n in range(1003)]
+        context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
+    database.close()
 
 
 def test_processes_that_migrate_at_once_all_succeed(empty_database_url: str) -> None:

@@ -14,6 +14,7 @@ import pytest
 from brands.database import Database
 from brands.errors import Invalid, Unavailable
 from brands.importer import Outcome, import_folder
+from brands.model import Price
 from brands.registry import Registry
 
 
@@ -48,6 +49,7 @@ AURELIA: dict[str, Any] = {
         "name": "Aurelia",
         "aliases": ["オーレリア"],
         "reference_price": {"amount": 129.9, "currency": "EUR"},
+        "reference_prices": [{"category": "bags", "price": {"amount": 890, "currency": "EUR"}}],
         "authorised_sellers": [{"seller_id": "shop-1", "valid_from": "2025-01-01"}],
     },
     "a/authentic/1.jpg": b"PIC 1",
@@ -72,6 +74,7 @@ def test_folders_become_brands(registry: Registry, tmp_path: Path) -> None:
     first = outcomes[0].imported
     assert first is not None
     assert (first.created, first.updated, first.added, first.present) == (True, False, 4, 0)
+    assert first.brand.reference_prices == (("bags", Price(Decimal(890), "EUR")),)
     assert first.brand.reference_price is not None
     assert first.brand.reference_price.amount == Decimal("129.9")
     assert [name for name, _, _ in seen] == ["1.jpg", "1.jpg", "mark.png", "n.webp", "mark.png"]

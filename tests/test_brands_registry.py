@@ -21,9 +21,10 @@ from brands.blobs import FolderBlobs
 from brands.database import Database
 from brands.errors import Conflict, Invalid, NotFound
 from brands.keys import Keys
-from brands.model import AuthorisedSeller, Brand, BrandDetails, NewReference, Price, Reference
+from brands.model import AuthorisedSeller, Brand, BrandDetails, CategoryPrice, NewReference, Price, Reference
 from brands.registry import Registry
 from brands.schema import metadata
+from brands.spelling import name_key
 
 FULL = BrandDetails(
     name="Aurelia",
@@ -31,6 +32,10 @@ FULL = BrandDetails(
     wordmarks=("AURELIA",),
     categories=("shoes", "bags"),
     reference_price=Price(Decimal("129.90"), "EUR"),
+    reference_prices=(
+        CategoryPrice("bags", Price(Decimal("890"), "EUR")),
+        CategoryPrice("Ältere Schuhe", Price(Decimal("49.90"), "USD")),
+    ),
     authorised_sellers=(
         AuthorisedSeller("shop-1"),
         AuthorisedSeller("shop-2", date(2025, 1, 1), date(2025, 12, 31)),
@@ -72,6 +77,20 @@ def test_the_reference_price_keeps_every_digit(registry: Registry) -> None:
         assert format(stored.amount, "f") == format(Decimal(amount), "f")
 
 
+def test_a_category_has_its_own_price_or_the_brands(registry: Registry) -> None:
+    bags, shoes, anything = (Price(Decimal(amount), "EUR") for amount in (890, 120, 60))
+    prices = (CategoryPrice("shoes", shoes), CategoryPrice("Bags", bags))
+    brand = add(registry, reference_price=anything, reference_prices=prices)
+    assert brand.reference_prices == (prices[1], prices[0])
+    assert registry.get_brand(brand.id) == brand
+    asked = ("bags", " BAGS ", "shoes", "hats", "", None)
+    assert [brand.price_for(category) for category in asked] == [bags, bags, shoes, anything, anything, anything]
+    details = replace(brand.details, reference_price=None, reference_prices=prices[:1])
+    changed = registry.update_brand(actor="cli:test", brand_id=brand.id, details=details, expected_revision=1)
+    assert registry.get_brand(brand.id) == changed
+    assert [changed.price_for(category) for category in asked] == [None, None, shoes, None, None, None]
+
+
 def visible(text: str) -> bool:
     try:
         return checks.checked_word(text, "x", checks.WORD_MAX) == text
@@ -80,7 +99,7 @@ def visible(text: str) -> bool:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None)
-@given(st.lists(st.text(max_size=30).map(str.strip).filter(visible), max_size=8, unique_by=checks.name_key))
+@given(st.lists(st.text(max_size=30).map(str.strip).filter(visible), max_size=8, unique_by=name_key))
 def test_aliases_of_any_script_round_trip(registry: Registry, aliases: list[str]) -> None:
     """One brand per example would need other names: the same brand takes each list in turn."""
     brand = next(iter(registry.list_brands()), None) or add(registry)
@@ -136,6 +155,20 @@ INVALID: list[tuple[dict[str, Any], str, str]] = [
     ({"reference_price": Price(Decimal(1), "eur")}, "invalid_currency", "reference_price.currency"),
     ({"reference_price": Price(Decimal(1), "EURO")}, "invalid_currency", "reference_price.currency"),
     ({"reference_price": Price(Decimal(1), "ÉUR")}, "invalid_currency", "reference_price.currency"),
+    ({"reference_prices": (CategoryPrice(" ", Price(Decimal(1), "EUR")),)}, "empty_text", "reference_prices.category"),
+    ({"reference_prices": (("x" * 101, Price(Decimal(1), "EUR")),)}, "too_long", "reference_prices.category"),
+    ({"reference_prices": (("x", Price(Decimal(0), "EUR")),)}, "invalid_price", "reference_prices.price.amount"),
+    ({"reference_prices": (("x", Price(Decimal(1), "eur")),)}, "invalid_currency", "reference_prices.price.currency"),
+    (
+        {"reference_prices": (("Bags", Price(Decimal(1), "EUR")), (" bags", Price(Decimal(2), "EUR")))},
+        "duplicate_entry",
+        "reference_prices",
+    ),
+    (
+        {"reference_prices": tuple((f"c{i}", Price(Decimal(1), "EUR")) for i in range(101))},
+        "too_many",
+        "reference_prices",
+    ),
     ({"authorised_sellers": (AuthorisedSeller(" "),)}, "empty_text", "authorised_sellers.seller_id"),
     (
         {"authorised_sellers": (AuthorisedSeller("s", date(2025, 1, 2), date(2025, 1, 1)),)},
@@ -580,6 +613,10 @@ def test_the_audit_row_tells_before_and_after(registry: Registry, database: Data
     assert rows[0]["after"] == rows[1]["before"]
     assert rows[1]["after"] == rows[1]["before"] | {"aliases": ["新"], "revision": 2}
     assert rows[0]["after"]["reference_price"] == {"amount": "129.90", "currency": "EUR"}
+    assert rows[0]["after"]["reference_prices"] == {
+        "bags": {"amount": "890", "currency": "EUR"},
+        "Ältere Schuhe": {"amount": "49.90", "currency": "USD"},
+    }
     assert rows[0]["after"]["authorised_sellers"][1] == {
         "seller_id": "shop-2",
         "valid_from": "2025-01-01",

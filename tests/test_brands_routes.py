@@ -27,6 +27,7 @@ BRAND: dict[str, Any] = {
     "wordmarks": ["AURELIA"],
     "categories": ["shoes"],
     "reference_price": {"amount": "129.90", "currency": "EUR"},
+    "reference_prices": [{"category": "bags", "price": {"amount": "890.00", "currency": "EUR"}}],
     "authorised_sellers": [{"seller_id": "shop-1", "valid_from": "2025-01-01", "valid_until": None}],
 }
 UNKNOWN_BRAND, UNKNOWN_REFERENCE = "brd_" + "0" * 32, "ref_" + "0" * 32
@@ -205,6 +206,12 @@ def test_bodies_that_are_refused(api: Api) -> None:
         ({"reference_price": {"amount": 0, "currency": "EUR"}}, "reference_price.amount"),
         ({"reference_price": {"amount": 1, "currency": "eur"}}, "reference_price.currency"),
         ({"reference_price": {"amount": 1}}, "body.reference_price.currency"),
+        ({"reference_prices": {"bags": {"amount": 1, "currency": "EUR"}}}, "body.reference_prices"),
+        ({"reference_prices": [{"category": "bags"}]}, "body.reference_prices.0.price"),
+        (
+            {"reference_prices": [{"category": "bags", "price": {"amount": 0, "currency": "EUR"}}]},
+            "reference_prices.price.amount",
+        ),
         ({"authorised_sellers": [{"seller_id": "s", "valid_from": 1}]}, "body.authorised_sellers.0.valid_from"),
         (
             {"authorised_sellers": [{"seller_id": "s", "valid_from": "2025-1-1"}]},

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
+from fixed_judge import make_fixed_judge
 from service_kit import encoded, picture
 from tiny_bundle import make_tiny_bundle
 from typer.testing import CliRunner, Result
@@ -26,10 +26,18 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_tiny_bundle(tmp_path_factory.mktemp("bundle") / "tiny")
 
 
+@pytest.fixture(scope="module")
+def fixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_fixed_judge(tmp_path_factory.mktemp("fixed"))
+
+
 @pytest.fixture
-def run(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+def run(bundle: Path, fixed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     """Runs a command over a fresh data folder and expects an exit code, with one-line errors only."""
     monkeypatch.setenv("SCREENER_BUNDLE", str(bundle))
+    monkeypatch.setenv("SCREENER_JUDGE", str(fixed / "judge"))
+    monkeypatch.setenv("SCREENER_POLICY", str(fixed / "policy.toml"))
+    monkeypatch.setenv("SCREENER_READING_MS", "0")  # the drawn shapes have no words
     monkeypatch.setenv("SCREENER_DATA_DIR", str(tmp_path / "var"))
     monkeypatch.setenv("SCREENER_DATABASE_URL", "")
 
@@ -42,7 +50,6 @@ def run(bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         return done
 
     yield run
-    structlog.reset_defaults()  # the commands' log goes to a stream that is gone now
 
 
 def data(done: Result) -> Any:

@@ -6,12 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import structlog
 from tiny_bundle import make_tiny_bundle
 from typer.testing import CliRunner
 
@@ -30,12 +28,10 @@ app(["demo", "--keep", "--port", "0", "--data-dir", "demo"])
 
 
 @pytest.fixture(autouse=True)
-def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCREENER_BUNDLE", str(make_tiny_bundle(tmp_path / "tiny")))
     monkeypatch.setenv("SCREENER_DATABASE_URL", "")
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    yield
-    structlog.reset_defaults()
 
 
 def free_port() -> int:

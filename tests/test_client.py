@@ -53,7 +53,7 @@ def stub(server: Stub) -> Stub:
 
 def client(url: str, **options: object) -> ScreenerClient:
     transport = httpx.AsyncHTTPTransport()  # no proxies from the environment
-    return ScreenerClient(url, KEY, **{"transport": transport, "sleep": no_sleep, **options})  # type: ignore[arg-type]
+    return ScreenerClient(url, KEY, **{"transport": transport, "sleep": no_sleep, **options})  # type: ignore[arg-type]  # options of any kind
 
 
 def test_screens_with_pictures_from_memory_and_disk(stub: Stub, tmp_path: Path) -> None:

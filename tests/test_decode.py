@@ -16,6 +16,7 @@ from screener.decode import decode
 from screener.dense import Dense, Window
 from screener.errors import ImageUnusable
 from screener.gate import Limits, inspect
+from screener.picture_facts import picture_facts
 from screener.preprocess import WHOLE, ImagePreprocess, prepare
 from screener.workers import DecodePool, NoWorkerInTime
 
@@ -30,7 +31,7 @@ def scene(width: int = 120, height: int = 90) -> Image.Image:
 
 def saved(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)  # type: ignore[arg-type]
+    image.save(buffer, kind, **options)  # type: ignore[arg-type]  # options of any kind
     return buffer.getvalue()
 
 
@@ -222,6 +223,32 @@ def test_the_pool_gives_regions_and_refusals(pool: DecodePool) -> None:
     frames = [Image.new("RGB", (40, 40), (25 * number, 0, 0)) for number in range(5)]
     animated = pool.decode(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     assert [frame for frame, _ in animated.regions] == [0] * 4 + [1, 2]
+
+
+def test_the_pool_measures_what_it_decodes(pool: DecodePool) -> None:
+    image = scene(400, 300)
+    for boxes in (None, [(0.2, 0.2, 0.6, 0.6)]):
+        facts = pool.decode(saved(image, "PNG"), boxes).facts
+        expected = picture_facts(np.asarray(image), 400, 300)
+        assert facts.to_json() == expected.to_json()
+        np.testing.assert_array_equal(facts.pdq, expected.pdq)
+
+
+def test_the_pool_gives_whole_pictures_at_a_size(pool: DecodePool) -> None:
+    data = saved(scene(1200, 800), "PNG")
+    assert pool.decode_large(data, 480).shape == (320, 480, 3)
+    np.testing.assert_array_equal(pool.decode_large(data, 1200), np.asarray(scene(1200, 800)))
+    np.testing.assert_array_equal(pool.decode_large(saved(scene(), "PNG"), 480), np.asarray(scene()))
+    assert pool.decode_large(saved(scene(1200, 800), "JPEG"), 480).shape == (320, 480, 3)
+    frames = [Image.new("RGB", (40, 60), (25 * number, 0, 0)) for number in range(5)]
+    animation = saved(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    assert [pool.decode_large(animation, 30, frame=n)[0, 0, 0].item() for n in range(3)] == [0, 50, 100]
+    with pytest.raises(ImageUnusable) as caught:
+        pool.decode_large(b"<svg/>", 480)
+    assert caught.value.code == "image_format_unsupported"
+    with pytest.raises(NoWorkerInTime):
+        pool.decode_large(saved(scene(3000, 3000), "PNG"), 480, deadline=time.monotonic() + 0.002)
+    assert pool.decode_large(data, 48).shape == (32, 48, 3)
 
 
 def test_for_windows_the_whole_picture_comes_in_two_sizes(pool: DecodePool) -> None:

@@ -19,13 +19,13 @@ def pages() -> Mapping[str, str]:
     return made
 
 
-@pytest.mark.parametrize("name", ["settings.md", "cli.md", "errors.md", "openapi.json"])
+@pytest.mark.parametrize("name", ["settings.md", "cli.md", "errors.md", "features.md", "openapi.json"])
 def test_page_is_up_to_date(name: str) -> None:
     assert (DOCS / name).read_text(encoding="utf-8") == pages()[name], "run `make docs` and look at the change"
 
 
 def test_every_page_is_compared() -> None:
-    assert set(pages()) == {"settings.md", "cli.md", "errors.md", "openapi.json"}
+    assert set(pages()) == {"settings.md", "cli.md", "errors.md", "features.md", "openapi.json"}
 
 
 def test_every_setting_is_described() -> None:

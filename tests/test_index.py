@@ -2,7 +2,9 @@
 
 import json
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
@@ -96,7 +98,7 @@ def test_inverted_lists_are_chosen_by_size_and_reranked_to_exact_scores(monkeypa
         (lambda v, i: (v[0], i), "axes"),
     ],
 )
-def test_build_refuses_what_would_poison_searches(tmp_path: Path, spoil, word: str) -> None:  # type: ignore[no-untyped-def]
+def test_build_refuses_what_would_poison_searches(tmp_path: Path, spoil: Callable[..., Any], word: str) -> None:
     vectors, ids = spoil(unit_rows(np.random.default_rng(0), 5, 8), names(5))
     with pytest.raises(VectorsRefused, match=word):
         build_snapshot(tmp_path, encoder_id="enc_a", dim=8, ids=ids, vectors=vectors, registry_version=1)
@@ -178,7 +180,8 @@ def test_searches_go_on_while_snapshots_are_swapped(tmp_path: Path) -> None:
     def read() -> None:
         while not stop.is_set():
             snapshot = live.current
-            if snapshot.search(snapshot.vectors[:8], 3).positions.tolist() != expected[id(snapshot)]:  # type: ignore[attr-defined]
+            assert snapshot is not None
+            if snapshot.search(snapshot.vectors[:8], 3).positions.tolist() != expected[id(snapshot)]:
                 failures.append("mixed answer")
 
     readers = [threading.Thread(target=read) for _ in range(3)]

@@ -20,7 +20,10 @@ from screener.bundle import Bundle, OperatingPoint, Part, load_bundle
 from screener.cosines import part_cosines
 from screener.directory import Entry
 from screener.embeddings import Embedding
+from screener.facts_store import Hash
+from screener.hashes import ReferenceHashes
 from screener.match import Matches, match_pictures
+from screener.picture_facts import PictureFacts
 from screener.preprocess import WHOLE
 from screener.release import Serving
 
@@ -48,7 +51,14 @@ def at(bundle: Bundle, cosine: float, axis: int = 1) -> NDArray[np.float32]:
     return vector(bundle, angle=float(np.arccos(cosine)), axis=axis)
 
 
-def serve(folder: Path, bundle: Bundle, references: list[tuple[str, ReferenceKind, NDArray[np.float32]]]) -> Serving:
+def serve(
+    folder: Path,
+    bundle: Bundle,
+    references: list[tuple[str, ReferenceKind, NDArray[np.float32]]],
+    level: float = 1.1,
+    hashes: dict[str, Hash] | None = None,
+) -> Serving:
+    """A served index; no likeness reaches the default `level`, so a brand has to stand out to be shown."""
     ids = [f"ref_{number:03d}" for number in range(len(references))]
     vectors = np.stack([row for _, _, row in references])
     manifest = build_snapshot(
@@ -56,11 +66,17 @@ def serve(folder: Path, bundle: Bundle, references: list[tuple[str, ReferenceKin
     )
     snapshot: Snapshot = load_snapshot(folder / manifest.id, encoder_id=bundle.id)
     entries = {
-        name: Entry(name, name, brand, kind, "0" * 64, None, kind == "logo")
+        name: Entry(name, name, brand, kind, name, None, kind == "logo")
         for name, (brand, kind, _) in zip(ids, references, strict=True)
     }
     directory = SimpleNamespace(entries=entries, by_picture={})
-    parts = SimpleNamespace(snapshot=snapshot, encoder=SimpleNamespace(bundle=bundle), directory=directory)
+    parts = SimpleNamespace(
+        snapshot=snapshot,
+        encoder=SimpleNamespace(bundle=bundle),
+        directory=directory,
+        hashes=ReferenceHashes(entries.values(), hashes or {}),
+        shown_from=dict.fromkeys(("copy", "product", "logo"), level),
+    )
     return cast(Serving, parts)
 
 
@@ -72,12 +88,13 @@ def dense(bundle: Bundle) -> Bundle:
 
 def look_through_windows(serving: Serving, vectors: NDArray[np.float32]) -> Matches:
     regions = ((0, WHOLE), *((0, window.box) for window in WINDOWS.windows))
-    return match_pictures(serving, {0: Embedding("1" * 64, "listing", regions, vectors.astype(np.float16))})
+    return match_pictures(serving, {0: Embedding("1" * 64, "listing", regions, vectors.astype(np.float16))}, {})
 
 
-def look(serving: Serving, bundle: Bundle) -> Matches:
+def look(serving: Serving, bundle: Bundle, facts: PictureFacts | None = None) -> Matches:
     query = vector(bundle, angle=0.0)[None].astype(np.float16)
-    return match_pictures(serving, {0: Embedding("1" * 64, "listing", ((0, WHOLE),), query)})
+    embedded = {0: Embedding("1" * 64, "listing", ((0, WHOLE),), query)}
+    return match_pictures(serving, embedded, {0: facts} if facts else {})
 
 
 def shown(matches: Matches, use: str) -> list[str]:
@@ -100,6 +117,45 @@ def test_a_picture_equally_near_two_brands_shows_neither(tmp_path: Path, bundle:
     matches = look(serving, bundle)
     assert shown(matches, "product") == []
     assert matches.best("authentic", "product") is not None
+
+
+def test_from_the_level_on_the_nearest_brand_is_shown_and_no_other(tmp_path: Path, bundle: Bundle) -> None:
+    near = at(bundle, 0.75), at(bundle, 0.75 - match.GAP / 2, 2)
+    references: list[tuple[str, ReferenceKind, NDArray[np.float32]]] = [
+        ("a", "authentic", near[0]),
+        ("b", "authentic", near[1]),
+    ]
+    for level, expected in ((0.70, ["a"]), (0.74, ["a"]), (0.76, [])):
+        matches = look(serve(tmp_path, bundle, references, level), bundle)
+        assert shown(matches, "product") == expected
+        excess = {s.match.brand_id: s.excess for s in matches.sightings if s.match.use == "product"}
+        assert excess["a"] == pytest.approx(0.75 - level, abs=2e-3)
+        assert excess["b"] < 0
+
+
+def test_a_nearer_negative_hides_the_brand_above_the_level_too(tmp_path: Path, bundle: Bundle) -> None:
+    references: list[tuple[str, ReferenceKind, NDArray[np.float32]]] = [
+        ("a", "authentic", at(bundle, 0.75)),
+        ("b", "negative", at(bundle, 0.78, 2)),
+    ]
+    assert look(serve(tmp_path, bundle, references, 0.7), bundle).shown == ()
+
+
+@pytest.mark.parametrize("distance", [0, 31, 32])
+@pytest.mark.parametrize("orientation", [0, 5])
+def test_a_picture_with_the_hash_of_a_reference_is_its_copy(
+    tmp_path: Path, bundle: Bundle, distance: int, orientation: int
+) -> None:
+    bits = np.zeros(256, dtype=np.uint8)
+    bits[:distance] = 1
+    pdq = np.full((8, 32), 0xAA, dtype=np.uint8)
+    pdq[orientation] = np.packbits(bits)
+    facts = PictureFacts(100, 100, pdq, 90, 0.5, 0.1, 0.0, None)
+    far: list[tuple[str, ReferenceKind, NDArray[np.float32]]] = [("a", "authentic", at(bundle, 0.1))]
+    serving = serve(tmp_path, bundle, far, hashes={"ref_000": Hash(bytes(32), 90)})
+    found = look(serving, bundle, facts).found
+    assert [(m.reference_id, m.use, m.method) for m in found] == ([("ref_000", "copy", "pdq")] if distance < 32 else [])
+    assert all(m.margin >= match.SURE for m in found)
 
 
 def test_a_sure_copy_needs_no_gap(tmp_path: Path, bundle: Bundle) -> None:

@@ -75,6 +75,7 @@ def test_listings_follow_the_request_contract(samples: SampleSet) -> None:
         request, expected = read(folder / "listing.json"), read(folder / "expected.json")
         assert set(request) == {
             "listing_id", "revision", "title", "description", "brand", "category", "price", "seller", "language",
+            "complaints",
         }  # fmt: skip
         assert request["seller"]["id"] and re.fullmatch("[A-Z]{3}", request["price"]["currency"])
         assert set(expected) == {"kind", "verdicts", "brand_status", "brands"}

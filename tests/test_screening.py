@@ -44,7 +44,8 @@ def test_a_copy_of_a_known_fake_goes_to_review(kit: Kit) -> None:
     edited = encoded(picture(2).resize((300, 240)), "JPEG", quality=60)
     body = answer(kit, [edited], title="Trainers")
     assert body["verdict"] == "review"
-    assert body["calibrated"] is False
+    assert body["calibrated_on"] == "simulation"
+    assert body["hint"] == "hold"
     assert body["brand"]["status"] == "recognised"
     assert body["brand"]["recognised_by"] == ["pictures"]
     assert "known_fake_copy" in codes(body)
@@ -79,7 +80,7 @@ def test_the_same_file_needs_no_cosine(kit: Kit) -> None:
 def test_an_honest_reseller_with_the_official_photo_is_left_alone(kit: Kit) -> None:
     body = answer(kit, [encoded(picture(1))], title="Norvell trail", price={"amount": 80, "currency": "EUR"})
     assert body["verdict"] == "clear"
-    assert {"official_photo", "brand_unauthorised_seller"} <= codes(body)
+    assert "official_photo" in codes(body)
     assert body["prompt"] is None
 
 
@@ -87,7 +88,8 @@ def test_an_official_photo_at_a_tenth_of_the_price_with_replica_words_is_prompte
     body = answer(kit, [encoded(picture(1))], title="Norvell 1:1", price={"amount": 10, "currency": "EUR"})
     assert body["verdict"] == "review"
     assert {"replica_words", "price_far_below_reference"} <= codes(body)
-    assert all(check["status"] == "ran" for check in body["checks"])
+    skipped = {check["name"]: check["reason"] for check in body["checks"] if check["status"] == "skipped"}
+    assert skipped == {"reading": "not_needed"}
 
 
 def test_an_authorised_seller_is_clear(kit: Kit) -> None:
@@ -113,7 +115,9 @@ def test_names_are_found_plain_and_disguised(kit: Kit, title: str) -> None:
 
 def test_a_listing_of_no_registered_brand_is_unknown_not_the_nearest(kit: Kit) -> None:
     body = answer(kit, [encoded(picture(60))], title="Garden chair", brand="Hortensia")
-    assert body["brand"] == {"status": "unknown", "id": None, "name": None, "recognised_by": []}
+    assert body["brand"] == {
+        "status": "unknown", "id": None, "name": None, "recognised_by": [], "confidence": 0.0, "looks_only": False
+    }  # fmt: skip
     assert "brand_unknown" in codes(body)
     assert body["verdict"] == "clear"
 

@@ -13,10 +13,11 @@ from brands.brand_rows import bump_version
 from brands.database import Database
 from brands.model import BrandDetails
 from brands.registry import Registry
-from screener import embeddings
+from screener import embeddings, facts_store
 from screener.bundle import Bundle
 from screener.embeddings import Embedding
 from screener.encoder import as_stored
+from screener.picture_facts import PictureFacts
 from screener.preprocess import WHOLE
 
 _AT_ONCE = 2000
@@ -42,12 +43,13 @@ def drawn_vectors(bundle: Bundle, count: int, seed: int) -> NDArray[np.float32]:
 
 
 def fill(database: Database, registry: Registry, bundle: Bundle, *, references: int, brands: int, seed: int) -> None:
-    """Adds brands, and references with their vectors, straight into the tables (no pictures, no audit rows)."""
+    """Adds brands, and references with their vectors, into the tables (and facts; no pictures, no audit rows)."""
     ids = [
         registry.add_brand(actor="cli:benchmark", details=BrandDetails(name=f"Benchmark brand {number}")).id
         for number in range(brands)
     ]
     stored = as_stored(drawn_vectors(bundle, references, seed))
+    generator = np.random.default_rng(seed)
     at = datetime.now(UTC)
     for start in range(0, references, _AT_ONCE):
         chunk = range(start, min(start + _AT_ONCE, references))
@@ -71,8 +73,14 @@ def fill(database: Database, registry: Registry, bundle: Bundle, *, references: 
             }
             for number in chunk
         ]
+        pdq = generator.integers(0, 256, (len(chunk), 8, 32), dtype=np.uint8)
+        facts = {
+            hashes[number]: PictureFacts(800, 800, turned, 100, 0.5, 0.1, 0.0, None)
+            for number, turned in zip(chunk, pdq, strict=True)
+        }
         new = [Embedding(hashes[number], "whole", ((0, WHOLE),), stored[number : number + 1]) for number in chunk]
         with database.write() as connection:
             connection.execute(sa.insert(schema.references), rows)
             embeddings.store(connection, bundle.id, new, at)
+            facts_store.store(connection, facts, at)
             bump_version(connection)

@@ -13,9 +13,17 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from .covers_cli import covers
+from .discover_measure import discover
 from .encoder_cli import encoder_app, evaluate_app
 from .errors import ExportRefused, TrainingError
+from .facts_measure import facts
+from .judge_cli import train as train_judge
+from .market.cli import market
 from .measure_cli import benchmark, listings
+from .name_measure import names
+from .reading_measure import reading
+from .words_measure import words
 
 app = typer.Typer(
     name="listing-screener-train",
@@ -28,8 +36,18 @@ app = typer.Typer(
 
 app.add_typer(encoder_app, name="encoder")
 app.add_typer(evaluate_app, name="evaluate")
-evaluate_app.command("listings")(listings)
+for measure in (listings, market, words, names, reading, facts, discover):
+    evaluate_app.command(measure.__name__)(measure)
 app.command("benchmark")(benchmark)
+app.command("covers")(covers)
+judge_app = typer.Typer(help="Judges and policies.", no_args_is_help=True)
+judge_app.command("train")(train_judge)
+app.add_typer(judge_app, name="judge")
+
+
+@judge_app.callback()
+def _judge() -> None:
+    """Judges and policies."""
 
 
 @app.callback()

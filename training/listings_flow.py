@@ -3,7 +3,7 @@
 Reads a directory with `manifest.json` (a list of `{"kind", "image", "product", "brand", "boxes"}`): `reference`
 pictures become authentic references (logos where `boxes` in pixels say where the mark is), `query` photos are listings
 that should be recognised, `none` photos are listings of goods that nobody registered. The title says nothing, so
-recognition is by pictures alone.
+recognition is by pictures alone: by their looks and, with the extra `ocr`, by the words in them.
 """
 
 import json
@@ -25,7 +25,7 @@ from screener.client import Listing, ScreenerClient, Screening
 from screener.errors import ImageUnusable
 from screener.gate import Header, inspect
 from screener.preprocess import Box
-from screener.service import Truth
+from screener.service import Truth, open_service
 from screener.settings import Settings
 
 
@@ -35,6 +35,8 @@ class Counts:
 
     listings: int
     right_brand: int
+    by_reading: int
+    """Of the right ones, those that the words in the picture decided."""
     wrong_brand: int
     unknown: int
     right_product_first: int
@@ -50,6 +52,9 @@ def screen_listings(data: Path, *, limit: int | None) -> dict[str, Counts]:
     with Truth(Settings(data_dir=folder)) as truth:
         products = _register(truth, data, [item for item in manifest if item["kind"] == "reference"])
         _, key = truth.keys.create(actor="cli:measure", scope="hook")
+    with open_service(Settings(data_dir=folder)) as service:  # what a running server does by and by
+        service.refresher.refresh()
+        service.refresher.read_references()
     with running_server(folder, 0) as server, ScreenerClient(server.url, key, timeout=120) as client:
         figures = {}
         for kind in ("query", "none"):
@@ -101,18 +106,21 @@ def _screen(client: ScreenerClient, data: Path, item: dict[str, Any]) -> Screeni
 
 def _count(items: list[dict[str, Any]], answers: list[Screening], products: dict[str, str]) -> Counts:
     brands = Counter[str]()
-    first = prompted = 0
+    first = prompted = read = 0
     for item, answer in zip(items, answers, strict=True):
         if answer.brand.status != "recognised":
             brands["unknown"] += 1
         else:
-            brands["right" if answer.brand.name == item["brand"] else "wrong"] += 1
+            right = answer.brand.name == item.get("brand")
+            brands["right" if right else "wrong"] += 1
+            read += right and "reading" in answer.brand.recognised_by
         shown = next((products[match.reference_id] for match in answer.evidence), None)
         first += shown is not None and shown == item.get("product")
         prompted += answer.verdict in ("prompt", "review")
     return Counts(
         len(items),
         brands["right"],
+        read,
         brands["wrong"],
         brands["unknown"],
         first,
@@ -128,6 +136,7 @@ def print_listings(figures: dict[str, Counts]) -> None:
         "listings",
         "number",
         "right brand",
+        "by reading",
         "wrong brand",
         "unknown",
         "right product",
@@ -140,6 +149,7 @@ def print_listings(figures: dict[str, Counts]) -> None:
             f"{value / max(counts.listings, 1):.3f}"
             for value in (
                 counts.right_brand,
+                counts.by_reading,
                 counts.wrong_brand,
                 counts.unknown,
                 counts.right_product_first,

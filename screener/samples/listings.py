@@ -56,7 +56,8 @@ def _listing(entry: Mapping[str, Any]) -> SampleListing:
         "brand": entry.get("brand"),
         "category": entry["category"],
         "price": entry["price"],
-        "seller": {"id": entry["seller"]},
+        "seller": {"id": entry["seller"], **entry.get("seller_facts", {})},
+        "complaints": entry.get("complaints"),
         "language": entry["language"],
     }
     expected = {name: entry[name] for name in ("kind", "verdicts", "brand_status")}

@@ -181,7 +181,11 @@ MARKS: Mapping[str, Callable[[], Mark]] = MappingProxyType(
 
 def mark_mask(name: str, size: int, *, altered: bool = False) -> Image.Image:
     """The mark as an 8-bit mask (size, size); altered by an imitator: mirrored, tilted, its last stroke lost."""
-    strokes = MARKS[name]()
+    return strokes_mask(MARKS[name](), size, altered=altered)
+
+
+def strokes_mask(strokes: tuple[Stroke, ...], size: int, *, altered: bool = False) -> Image.Image:
+    """The same of a mark that is given by its strokes."""
     if altered:
         strokes = tuple(Stroke(turn(stroke.outline, 14), stroke.cut) for stroke in strokes[:-1])
     large = Image.new("L", (size * SUPERSAMPLE, size * SUPERSAMPLE), 0)
