@@ -16,16 +16,26 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
 
-from brands.errors import InvalidKey, RegistryError, Unauthenticated
+from brands.auth import Access
+from brands.errors import RegistryError
 from brands.ids import utc_now
-from brands.keys import Keys
-from brands.routes import brand_router
+from brands.routes import brand_routers
 from index.errors import IndexRefused
 from screener import logs
+from screener.access import ROUTES, check_routes
+from screener.admission import Admission
 from screener.discover_routes import discovery_router
-from screener.edge import CheckKey, Edge, install_error_handlers
+from screener.edge import Edge, install_error_handlers
 from screener.errors import ScreenerError
 from screener.evidence_routes import evidence_router
+from screener.governance.routes import governance_router
+from screener.pages.errors import show_error
+from screener.pages.router import page_routers
+from screener.retention.routes import retention_routers
+from screener.review.match_routes import match_router
+from screener.review.pictures import Pictures
+from screener.review.response_routes import response_router
+from screener.review.routes import review_router
 from screener.routes import screening_router, state_router
 from screener.service import Service, open_service
 from screener.settings import Settings, problems
@@ -77,38 +87,44 @@ def application(service: Service) -> FastAPI:
         lifespan=lifespan,
         openapi_url="/openapi.json",
     )
-    install_error_handlers(app)
+    access = Access(truth.keys, truth.sessions, ROUTES)
+    install_error_handlers(app, show_error)
     # Judging waits for decoders and encoders; more threads than can be at work at once would only wait elsewhere.
     threads = settings.decode_workers + settings.encode_workers
-    app.include_router(
+    routers = (
         screening_router(
             service.screener,
             database=truth.database,
-            keys=truth.keys,
+            access=access,
             settings=settings,
             metrics=service.metrics,
             threads=threads,
-        )
+        ),
+        evidence_router(Pictures(truth.database, truth.blobs, service.pool, utc_now), access),
+        review_router(truth.database, truth.blobs, access, utc_now),
+        response_router(
+            database=truth.database,
+            blobs=truth.blobs,
+            access=access,
+            admit=service.admit,
+            most_images=settings.images,
+            now=utc_now,
+        ),
+        match_router(truth.registry, truth.blobs, access, utc_now),
+        *brand_routers(truth.registry, access, service.doors),
+        governance_router(service, access, utc_now),
+        discovery_router(truth.database, access, lambda: service.encoder.bundle, utc_now),
+        *retention_routers(truth, access, utc_now),
+        state_router(service.live, service.metrics, settings, lambda: closing),
+        *page_routers(service, access),
     )
-    app.include_router(
-        evidence_router(database=truth.database, blobs=truth.blobs, keys=truth.keys, pool=service.pool, now=utc_now)
+    check_routes([*app.routes, *(route for router in routers for route in router.routes)])
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(
+        Edge, settings=settings, metrics=service.metrics, admit=Admission(access, settings), show_error=show_error
     )
-    app.include_router(brand_router(truth.registry, truth.keys, service.admit))
-    app.include_router(discovery_router(truth.database, truth.keys, lambda: service.encoder.bundle, utc_now))
-    app.include_router(state_router(service.live, service.metrics, settings, lambda: closing))
-    app.add_middleware(Edge, settings=settings, metrics=service.metrics, check_key=_check_key(truth.keys))
     return app
-
-
-def _check_key(keys: Keys) -> CheckKey:
-    def check(header: str | None) -> None:
-        scheme, _, key = (header or "").partition(" ")
-        if scheme.lower() != "bearer" or not key:
-            raise Unauthenticated
-        if keys.authenticate(key.strip()) is None:
-            raise InvalidKey
-
-    return check
 
 
 def _version() -> str:

@@ -2,16 +2,17 @@
 
 A row's hash is SHA-256 over the canonical JSON of its contents and of the hash before it, so a changed, removed,
 inserted or moved row breaks the chain. A head row keeps the count and the last hash, so a shortened tail shows too.
-Someone who can rewrite every row and the head can forge a whole chain: compare `AuditReport.head` with a copy kept
-elsewhere.
+What a row says of its object counts by a salted digest: `redact` takes words and salt away, and the chain still fits.
+Someone who can rewrite every row and the head can forge a whole chain: signed checkpoints (`brands.checkpoints`) and
+copies of them kept elsewhere show that.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import secrets
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,17 +26,21 @@ GENESIS = "0" * 64
 """The hash before the first row."""
 
 _ROWS_AT_ONCE = 1000
+_SALT_BYTES = 16
+_COVERED = ("sequence", "at", "actor", "action", "kind", "object_id", "before_hash", "after_hash")
+"""What a row's hash covers, beside the hash before it; `at` as ISO 8601 text."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditReport:
-    """What `verify` found: how many `rows` fit, the sequence of the `first_bad` one (None if `ok`) and the
-    hash of the last row that fits."""
+    """What `verify` found: how many `rows` fit, the sequence of the `first_bad` one (None if `ok`), the hash of the
+    last row that fits, and from how many of the rows words were erased."""
 
     rows: int
     ok: bool
     first_bad: int | None
     head: str
+    redacted: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +89,39 @@ def append_all(conn: Connection, changes: Sequence[Change]) -> int:
     rows = []
     for change in changes:
         count += 1
-        at = change.at.astimezone(UTC).isoformat(timespec="microseconds")
-        row = {"sequence": count, **asdict(change), "at": at}
+        row = {"sequence": count, **asdict(change), "at": iso(change.at)}
+        salt = secrets.token_hex(_SALT_BYTES)
+        for name in ("before", "after"):
+            row[f"{name}_hash"] = None if row[name] is None else _said(salt, canonical_json(row[name]))
         digest = _digest(row, previous)
-        rows.append({**row, "previous_hash": previous, "hash": digest})
+        rows.append({**row, "salt": salt, "previous_hash": previous, "hash": digest})
         previous = digest
     if rows:
         conn.execute(sa.insert(audit), rows)
         conn.execute(sa.update(audit_head).values(count=count, hash=previous))
     return count
+
+
+def redact(conn: Connection, object_ids: Iterable[str]) -> int:
+    """Erases what the rows of these objects say of them; how many rows lost words. That they were written stays."""
+    erased = 0
+    wanted = sorted(set(object_ids))
+    for start in range(0, len(wanted), _ROWS_AT_ONCE):
+        erased += conn.execute(
+            sa.update(audit)
+            .where(audit.c.object_id.in_(wanted[start : start + _ROWS_AT_ONCE]), audit.c.salt.is_not(None))
+            .values(before=sa.null(), after=sa.null(), salt=None)
+        ).rowcount
+    return erased
+
+
+def redact_rows(conn: Connection, sequences: Sequence[int]) -> int:
+    """The same as `redact` for the rows with these numbers, at most a few thousand."""
+    return conn.execute(
+        sa.update(audit)
+        .where(audit.c.sequence.in_(sequences), audit.c.salt.is_not(None))
+        .values(before=sa.null(), after=sa.null(), salt=None)
+    ).rowcount
 
 
 def verify(conn: Connection) -> AuditReport:
@@ -102,37 +131,72 @@ def verify(conn: Connection) -> AuditReport:
     place of the first row cut off the tail, or the first row beyond the head.
     """
     count, head = conn.execute(sa.select(audit_head.c.count, audit_head.c.hash)).one()
-    rows, previous = 0, GENESIS
-    # The JSON is read as text: rows that somebody damaged must not stop the walk.
+    report = follow(read_rows(conn), until=count)
+    if report.ok and report.head != head:
+        return replace(report, ok=False, first_bad=max(count, 1))
+    return report
+
+
+def check_part(conn: Connection, *, after: int, previous: str, until: int) -> AuditReport:
+    """Walks the rows behind `after`, whose hash is `previous`, up to `until`, and nothing else."""
+    return follow(
+        read_rows(conn, audit.c.sequence > after, audit.c.sequence <= until),
+        until=until,
+        after=after,
+        previous=previous,
+    )
+
+
+def read_rows(conn: Connection, *conditions: sa.ColumnElement[bool]) -> Iterator[Mapping[str, Any]]:
+    """The rows in their order, in constant memory, `before` and `after` as the canonical text that was hashed."""
+    # Read as text, since rows that somebody damaged must not stop the walk.
     raw = [sa.type_coerce(column, sa.Text) if column.name in ("before", "after") else column for column in audit.c]
-    query = sa.select(*raw).order_by(audit.c.sequence)
+    query = sa.select(*raw).where(*conditions).order_by(audit.c.sequence)
     with conn.execute(query, execution_options={"yield_per": _ROWS_AT_ONCE}) as stream:
-        for sequence, *contents, previous_hash, digest in stream:
-            if sequence != rows + 1 or rows == count or previous_hash != previous:
-                return AuditReport(rows, False, rows + 1, previous)
-            if digest != _digest_of_text(sequence, contents, previous):
-                return AuditReport(rows, False, rows + 1, previous)
-            rows, previous = rows + 1, digest
-    if rows != count:
-        return AuditReport(rows, False, rows + 1, previous)
-    if previous != head:
-        return AuditReport(rows, False, max(rows, 1), previous)
-    return AuditReport(rows, True, None, previous)
+        for row in stream:
+            yield dict(zip(audit.c.keys(), row, strict=True))
+
+
+def follow(rows: Iterable[Mapping[str, Any]], *, until: int, after: int = 0, previous: str = GENESIS) -> AuditReport:
+    """Follows the chain through `rows`, `before` and `after` as canonical text, which should be those up to `until`."""
+    fit, redacted = after, 0
+    for row in rows:
+        misplaced = row["sequence"] != fit + 1 or fit == until or row["previous_hash"] != previous
+        if misplaced or not row_fits(row):
+            return AuditReport(fit, False, fit + 1, previous, redacted)
+        fit, previous = fit + 1, row["hash"]
+        redacted += row["salt"] is None
+    if fit != until:
+        return AuditReport(fit, False, fit + 1, previous, redacted)
+    return AuditReport(fit, True, None, previous, redacted)
+
+
+def row_fits(row: Mapping[str, Any]) -> bool:
+    """Whether a row, `before` and `after` as canonical text, has the hash of what it says and of the hash before it."""
+    return _fits(row) and row["hash"] == _digest(row, row["previous_hash"])
+
+
+def iso(at: datetime) -> str:
+    """A time as the log writes it, and as everything that is signed does: UTC, with microseconds."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def _said(salt: str, text: str) -> str:
+    return hashlib.sha256(f"{salt}:{text}".encode()).hexdigest()
 
 
 def _digest(row: Mapping[str, Any], previous: str) -> str:
-    return hashlib.sha256(canonical_json({**row, "previous": previous}).encode()).hexdigest()
+    covered = {name: row[name] for name in _COVERED}
+    return hashlib.sha256(canonical_json({**covered, "previous": previous}).encode()).hexdigest()
 
 
-def _digest_of_text(sequence: int, contents: list[Any], previous: str) -> str | None:
-    """The hash of a row as stored, None if it is no row that `append` could have written."""
-    at, actor, action, kind, object_id, before, after = contents
-    row = {"sequence": sequence, "at": at, "actor": actor, "action": action, "kind": kind, "object_id": object_id}
-    try:
-        for name, text in (("before", before), ("after", after)):
-            row[name] = None if text is None else json.loads(text)
-            if text is not None and canonical_json(row[name]) != text:
-                return None
-        return _digest(row, previous)
-    except (TypeError, ValueError, RecursionError):
-        return None
+def _fits(row: Mapping[str, Any]) -> bool:
+    """Whether what a row says has the digests that its hash covers; a redacted row says nothing and keeps them."""
+    for name in ("before", "after"):
+        text, digest = row[name], row[f"{name}_hash"]
+        if row["salt"] is None:
+            if text is not None:
+                return False
+        elif (text is None) != (digest is None) or (text is not None and _said(row["salt"], text) != digest):
+            return False
+    return True

@@ -11,11 +11,11 @@ import hashlib
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from brands.durable import make_folder, sync_folder, write_new
-from brands.errors import BlobCorrupt, BlobMissing
+from brands.errors import BlobCorrupt, BlobMissing, Unavailable
 
 STALE_AFTER_S = 3600.0
 """Age at which a temp file can only be a leftover: a write takes seconds."""
@@ -69,6 +69,30 @@ class FolderBlobs:
     def exists(self, sha256: str) -> bool:
         """Whether a blob with this hash is stored (its content is not read)."""
         return self.path(sha256).is_file()
+
+    def require(self, sha256s: Iterable[str]) -> None:
+        """For whoever writes a row that names blobs, under `brands.audit.lock`: the bytes are still there.
+
+        Raises Unavailable for a blob that was deleted, with the last row that named it, since it was put.
+        """
+        if not all(self.exists(sha256) for sha256 in sha256s):
+            raise Unavailable("The picture was deleted meanwhile; send it again.")
+
+    def delete(self, sha256: str) -> bool:
+        """Removes the blob with this hash, durably; False if there is none."""
+        path = self.path(sha256)
+        try:
+            path.unlink()
+        except FileNotFoundError:
+            return False
+        sync_folder(path.parent)
+        return True
+
+    def older_than(self, before: float) -> Iterator[str]:
+        """The hashes of the blobs last written before `before`, seconds since 1970."""
+        for path in self.root.glob("[0-9a-f][0-9a-f]/[0-9a-f][0-9a-f]/*"):
+            if _SHA256.fullmatch(path.name) and path.stat().st_mtime < before:
+                yield path.name
 
     def path(self, sha256: str) -> Path:
         """Where the blob with this hash is or would be. Raises ValueError for anything but 64 lower-case hex digits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from brands.durable import make_folder
 from brands.errors import Unavailable
 from brands.migrate import upgrade
+from brands.schema import metadata
 
 BUSY_TIMEOUT_S = 10.0
 """How long a write waits for another process's write before it fails as unavailable."""
@@ -83,6 +85,38 @@ class Database:
         with self.write() as connection:
             upgrade(connection)
 
+    def size(self) -> int:
+        """Bytes of the SQLite file; 0 on PostgreSQL, whose vacuum keeps nobody waiting."""
+        path = self.engine.url.database
+        return Path(path).stat().st_size if self.dialect == "sqlite" and path else 0
+
+    def compact(self) -> None:
+        """Rewrites what deletions left behind, so that nothing deleted stays in the file.
+
+        SQLite's file is written anew and the log emptied, in the time of copying it; nobody else writes meanwhile.
+        PostgreSQL marks the room of deleted rows as free. Raises Unavailable if others hold the database too long.
+        """
+        if self.dialect != "sqlite":
+            with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+                quote = self.engine.dialect.identifier_preparer.quote
+                connection.exec_driver_sql(f"VACUUM {', '.join(quote(name) for name in metadata.tables)}")
+            return
+        if not self._writer.acquire(timeout=BUSY_TIMEOUT_S):
+            raise Unavailable("The registry is busy; try again.")
+        raw = self.engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            cursor.execute("PRAGMA query_only=OFF")
+            cursor.execute("VACUUM")
+            busy, *_ = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            raise Unavailable("The registry is busy; try again.") from error
+        finally:
+            raw.close()
+            self._writer.release()
+        if busy:
+            raise Unavailable("The registry is being read; try again.")
+
     def close(self) -> None:
         """Closes the pool's connections."""
         self.engine.dispose()
@@ -118,6 +152,7 @@ def _sqlite_engine(url: URL) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, not only forgotten
         cursor.close()
 
     @event.listens_for(engine, "begin")

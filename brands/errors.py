@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
 
 
 class RegistryError(Exception):
@@ -19,7 +18,7 @@ class RegistryError(Exception):
 
     code: str = "registry_error"
     status: int = 500
-    headers: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    headers: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self, message: str, *, code: str | None = None, field: str | None = None) -> None:
         super().__init__(message)
@@ -44,6 +43,21 @@ class Conflict(RegistryError):
 
     code = "conflict"
     status = 409
+
+
+class Held(Conflict):
+    """A legal hold forbids to delete this."""
+
+    code = "legal_hold"
+
+    def __init__(self) -> None:
+        super().__init__("A legal hold forbids this; release it first.")
+
+
+class ChainBroken(RegistryError):
+    """The audit log is not what was written, so nothing is signed. Never caused by the caller's input."""
+
+    code = "audit_broken"
 
 
 class Invalid(RegistryError):
@@ -94,6 +108,37 @@ class Forbidden(AuthError):
 
     def __init__(self, message: str = "The scope of this API key does not allow this.") -> None:
         super().__init__(message)
+
+
+class SecondPersonNeeded(Forbidden):
+    """Who uploaded a reference cannot let it in, nor can a key that takes over from the uploader's."""
+
+    code = "second_person_needed"
+
+    def __init__(self) -> None:
+        super().__init__("Another person must approve this reference.")
+
+
+class CsrfRefused(AuthError):
+    """A page's request without the token of its session: another site may have sent it."""
+
+    code = "csrf_refused"
+    status = 403
+    headers = MappingProxyType({})
+
+    def __init__(self) -> None:
+        super().__init__("The page is too old; load it again.")
+
+
+class RateLimited(RegistryError):
+    """The key, or an address that signs in, asks more often than it may."""
+
+    code = "rate_limited"
+    status = 429
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__("Too many requests; try again later.")
+        self.headers = MappingProxyType({"Retry-After": str(seconds)})
 
 
 class BlobError(RegistryError):

@@ -24,7 +24,7 @@ REFERENCE: dict[str, Any] = {
     "id": "ref_019550a1c0d17e2f8a3b4c5d6e7f8091",
     "brand_id": BRAND_OUT["id"],
     "kind": "logo",
-    "state": "pending",
+    "state": "active",
     "state_reason": "",
     "image_sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
     "box": [0.1, 0.2, 0.6, 0.5],
@@ -33,6 +33,11 @@ REFERENCE: dict[str, Any] = {
     "source": "press kit, spring",
     "notes": "",
     "created_by": "key:key_019550a0a1b27c3d8e4f5a6b7c8d9e0f",
+    "origin": "upload",
+    "evidence": "",
+    "approval": "none",
+    "approved_by": "key:key_019550a0b2c37d4e9f5a6b7c8d9e0f1a",
+    "expires_at": "2028-03-01T00:00:00Z",
     **_TIMES,
 }
 KEY: dict[str, Any] = {

@@ -2,7 +2,7 @@
 
 A picture may have notes beside it (`mark.json` for `mark.png`) with `box`, `source` and `notes`. Hidden files are left
 out, anything else that does not fit is an error of its brand. Each brand is imported whole or not at all; running again
-brings its details up to date and adds the pictures that are new.
+brings its details up to date and adds the pictures that are new. They count once their impact check has passed.
 """
 
 from __future__ import annotations

@@ -12,13 +12,27 @@ from brands.spelling import name_key
 
 BrandState = Literal["active", "withdrawn"]
 ReferenceKind = Literal["authentic", "logo", "known_fake", "negative"]
-ReferenceState = Literal["pending", "active", "withdrawn", "rejected"]
-Scope = Literal["hook", "brand", "admin"]
+ReferenceState = Literal["pending", "active", "withdrawn", "rejected", "quarantined"]
+Approval = Literal["none", "person", "admin"]
+Origin = Literal["upload", "complaint", "appraisal", "file", "descriptor"]
+Scope = Literal["hook", "brand", "reviewer", "ml", "admin", "ops"]
+Standing = Literal["new", "good", "stopped"]
+ReviewState = Literal["open", "decided"]
+Outcome = Literal["counterfeit", "authentic", "unsure", "not_this_brand"]
+ResponseKind = Literal["edited", "withdrawn", "proof", "published_anyway"]
+HoldKind = Literal["screening", "brand", "seller"]
 
 BRAND_STATES: tuple[BrandState, ...] = ("active", "withdrawn")
 REFERENCE_KINDS: tuple[ReferenceKind, ...] = ("authentic", "logo", "known_fake", "negative")
-REFERENCE_STATES: tuple[ReferenceState, ...] = ("pending", "active", "withdrawn", "rejected")
-SCOPES: tuple[Scope, ...] = ("hook", "brand", "admin")
+REFERENCE_STATES: tuple[ReferenceState, ...] = ("pending", "active", "withdrawn", "rejected", "quarantined")
+APPROVALS: tuple[Approval, ...] = ("none", "person", "admin")
+ORIGINS: tuple[Origin, ...] = ("upload", "complaint", "appraisal", "file", "descriptor")
+SCOPES: tuple[Scope, ...] = ("hook", "brand", "reviewer", "ml", "admin", "ops")
+STANDINGS: tuple[Standing, ...] = ("new", "good", "stopped")
+REVIEW_STATES: tuple[ReviewState, ...] = ("open", "decided")
+OUTCOMES: tuple[Outcome, ...] = ("counterfeit", "authentic", "unsure", "not_this_brand")
+RESPONSES: tuple[ResponseKind, ...] = ("edited", "withdrawn", "proof", "published_anyway")
+HOLD_KINDS: tuple[HoldKind, ...] = ("screening", "brand", "seller")
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 relative to the picture's width and height: 0 <= x0 < x1 <= 1, 0 <= y0 < y1 <= 1."""
@@ -109,7 +123,11 @@ class Brand:
 
 @dataclass(frozen=True, slots=True)
 class NewReference:
-    """A reference to be: its picture is stored already under `image_sha256`; width and height in pixels."""
+    """A reference to be: its picture is stored already under `image_sha256`; width and height in pixels.
+
+    `evidence` says what proves a known fake (the number of a complaint, the id of an appraisal); `expires_at` is when
+    the reference stops to count by itself, None for never.
+    """
 
     kind: ReferenceKind
     image_sha256: str
@@ -118,11 +136,18 @@ class NewReference:
     box: Box | None = None
     source: str = ""
     notes: str = ""
+    origin: Origin = "upload"
+    evidence: str = ""
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A picture registered for a brand. `box` is the logo's place in it, None = the whole picture."""
+    """A picture registered for a brand. `box` is the logo's place in it, None = the whole picture.
+
+    While it is pending, `approval` says whom it waits for: nobody (the impact check alone), a second person, or an
+    admin; `approved_by` is who let it in.
+    """
 
     id: str
     brand_id: str
@@ -138,6 +163,11 @@ class Reference:
     created_at: datetime
     created_by: str
     updated_at: datetime
+    origin: Origin = "upload"
+    evidence: str = ""
+    approval: Approval = "none"
+    approved_by: str | None = None
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +183,10 @@ class Imported:
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """An API key without its secret. `brand_id` is set for the scope `brand` only."""
+    """An API key without its secret.
+
+    `brand_id` is set for the scope `brand` only; `rotated_from` is the key that this one takes over from.
+    """
 
     id: str
     scope: Scope
@@ -164,6 +197,7 @@ class ApiKey:
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    rotated_from: str | None = None
 
 
 class AdmittedImage(Protocol):

@@ -10,10 +10,12 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from brands import checks, examples
 from brands.model import (
+    Approval,
     AuthorisedSeller,
     BrandDetails,
     BrandState,
     CategoryPrice,
+    Origin,
     Price,
     ReferenceKind,
     ReferenceState,
@@ -138,6 +140,21 @@ class ReferenceStateChange(_In):
     reason: str = ""
 
 
+class Approve(_In):
+    """A reference is let in; with `override`, in spite of the impact check and for a reason."""
+
+    model_config = ConfigDict(json_schema_extra=_example({"override": False, "reason": ""}))
+    override: bool = Field(default=False, strict=True)
+    reason: str = ""
+
+
+class Reason(_In):
+    """Why."""
+
+    model_config = ConfigDict(json_schema_extra=_example({"reason": "this is our own genuine product"}))
+    reason: str
+
+
 class KeyBody(_In):
     """A key to make: `brand_id` for the scope `brand` only."""
 
@@ -146,6 +163,13 @@ class KeyBody(_In):
     brand_id: str | None = None
     label: str = ""
     expires_at: Time | None = None
+
+
+class RotationBody(_In):
+    """How many hours the old key goes on beside the new one."""
+
+    model_config = ConfigDict(json_schema_extra=_example({"keep_hours": 24}))
+    keep_hours: int = Field(default=24, ge=0, le=24 * 30, strict=True)
 
 
 class PriceOut(_Out):
@@ -189,7 +213,10 @@ class BrandOut(_Out):
 
 
 class ReferenceOut(_Out):
-    """A reference as it is; `box` is relative to the picture's sides, None = the whole picture."""
+    """A reference as it is; `box` is relative to the picture's sides, None = the whole picture.
+
+    While it is pending, `approval` says whom it waits for: nobody but the impact check, a second person, or an admin.
+    """
 
     model_config = ConfigDict(json_schema_extra=_example(examples.REFERENCE))
     id: str
@@ -206,6 +233,11 @@ class ReferenceOut(_Out):
     created_at: datetime
     created_by: str
     updated_at: datetime
+    origin: Origin
+    evidence: str
+    approval: Approval
+    approved_by: str | None
+    expires_at: datetime | None
 
 
 class KeyOut(_Out):
@@ -221,6 +253,7 @@ class KeyOut(_Out):
     expires_at: datetime | None
     revoked_at: datetime | None
     last_used_at: datetime | None
+    rotated_from: str | None
 
 
 class NewKeyOut(_Out):

@@ -1,8 +1,11 @@
-"""References as rows: adding them, their states and the legal steps between them, and pages of them."""
+"""References as rows: adding them, their states and the legal steps between them, and pages of them.
+
+Who may take a step is not asked here: that is `brands.approvals`, and `brands.doors` is the way in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -15,21 +18,24 @@ from brands import audit, brand_rows, checks
 from brands.columns import box_text
 from brands.errors import Conflict, Invalid, NotFound
 from brands.ids import Clock, Randomness, is_id, new_id
-from brands.model import REFERENCE_KINDS, REFERENCE_STATES, NewReference, Reference, ReferenceState
+from brands.model import ORIGINS, REFERENCE_KINDS, REFERENCE_STATES, Approval, NewReference, Reference, ReferenceState
 from brands.schema import references
 
 Place = tuple[str, str, str]
 
 TRANSITIONS: dict[ReferenceState, tuple[ReferenceState, ...]] = {
     "pending": ("active", "rejected", "withdrawn"),
-    "active": ("withdrawn",),
-    "withdrawn": ("active",),
+    "active": ("withdrawn", "quarantined"),
+    "withdrawn": ("pending", "active"),
+    "quarantined": ("pending", "withdrawn", "rejected"),
     "rejected": (),
 }
 """Which state may follow which. A rejected picture can be uploaded again: it does not count as a duplicate."""
 
 _IMAGES_AT_ONCE = 500
 _LIVE: tuple[ReferenceState, ...] = ("pending", "active")
+_HELD: tuple[ReferenceState, ...] = (*_LIVE, "quarantined")
+"""What cannot be uploaded again: else a quarantined picture would come back as another reference."""
 
 
 def checked(new: NewReference) -> NewReference:
@@ -38,6 +44,10 @@ def checked(new: NewReference) -> NewReference:
         raise Invalid("The kind is none of the four.", code="invalid_kind", field="kind")
     if new.width < 1 or new.height < 1:
         raise Invalid("The picture has no area.", code="invalid_size", field="image")
+    if new.origin not in ORIGINS:
+        raise Invalid("The origin is none of a reference's.", code="invalid_origin", field="origin")
+    if new.expires_at is not None and new.expires_at.tzinfo is None:
+        raise Invalid("The end must have a time zone.", code="invalid_period", field="expires_at")
     return NewReference(
         kind=new.kind,
         image_sha256=new.image_sha256,
@@ -46,6 +56,9 @@ def checked(new: NewReference) -> NewReference:
         box=checks.checked_box(new.box),
         source=checks.checked_text(new.source, "source", checks.SOURCE_MAX),
         notes=checks.checked_text(new.notes, "notes", checks.NOTES_MAX, lines=True),
+        origin=new.origin,
+        evidence=checks.checked_text(new.evidence, "evidence", checks.NOTES_MAX, lines=True),
+        expires_at=new.expires_at,
     )
 
 
@@ -58,8 +71,13 @@ def insert(
     actor: str,
     clock: Clock,
     randomness: Randomness,
+    approval: Approval = "none",
+    approved_by: str | None = None,
 ) -> tuple[Reference, ...]:
-    """Writes checked references and an audit row for each. Raises Conflict (`duplicate_reference`), then for all."""
+    """Writes checked references and an audit row for each. Raises Conflict (`duplicate_reference`), then for all.
+
+    `approval` says whom pending ones wait for, `approved_by` who let them in already.
+    """
     born = []
     for new in pictures:
         at = clock()
@@ -79,9 +97,14 @@ def insert(
                 created_at=at,
                 created_by=actor,
                 updated_at=at,
+                origin=new.origin,
+                evidence=new.evidence,
+                approval=approval,
+                approved_by=approved_by,
+                expires_at=new.expires_at,
             )
         )
-    if taken(conn, brand_id, pictures, states=_LIVE):
+    if taken(conn, brand_id, pictures, states=_HELD):
         raise _duplicate()
     if not born:
         return ()
@@ -106,7 +129,10 @@ def insert(
 def move(
     conn: Connection, reference_id: str, state: ReferenceState, *, reason: str, actor: str, at: datetime
 ) -> Reference:
-    """Takes a reference to another state. Raises NotFound, Conflict (`illegal_state` or `duplicate_reference`)."""
+    """Takes a reference to another state. Raises NotFound, Conflict (`illegal_state` or `duplicate_reference`).
+
+    What leaves `pending` waits for nobody any more.
+    """
     before = fetch(conn, reference_id)
     if before is None:
         raise NotFound
@@ -114,21 +140,25 @@ def move(
         raise Conflict(f"A {before.state} reference cannot become {state}.", code="illegal_state", field="state")
     if before.state not in _LIVE and state in _LIVE and taken(conn, before.brand_id, [before], states=_LIVE):
         raise _duplicate()
-    conn.execute(
-        sa.update(references)
-        .where(references.c.id == reference_id)
-        .values(state=state, state_reason=reason, updated_at=at)
-    )
-    after = fetch(conn, reference_id)
+    changed = {"state": state, "state_reason": reason} | ({} if state == "pending" else {"approval": "none"})
+    return change(conn, before, changed, action=f"reference.{state}", actor=actor, at=at)
+
+
+def change(
+    conn: Connection, before: Reference, values: Mapping[str, Any], *, action: str, actor: str, at: datetime
+) -> Reference:
+    """Gives columns of a reference other values, with an audit row."""
+    conn.execute(sa.update(references).where(references.c.id == before.id).values(**values, updated_at=at))
+    after = fetch(conn, before.id)
     assert after is not None
-    if "active" in (before.state, after.state):
+    if before.state != after.state and "active" in (before.state, after.state):
         brand_rows.bump_version(conn)
     audit.append(
         conn,
         actor=actor,
-        action=f"reference.{state}",
+        action=action,
         kind="reference",
-        object_id=reference_id,
+        object_id=before.id,
         before=record(before),
         after=record(after),
         at=at,
@@ -188,7 +218,8 @@ def record(reference: Reference) -> dict[str, Any]:
     row = asdict(reference)
     for time in ("created_at", "updated_at", "created_by", "id"):
         del row[time]
-    return {**row, "box": reference.box and list(reference.box)}
+    ends = reference.expires_at and audit.iso(reference.expires_at)
+    return {**row, "box": reference.box and list(reference.box), "expires_at": ends}
 
 
 def _duplicate() -> Conflict:

@@ -102,9 +102,10 @@ class Registry:
         notes: str = "",
         state: ReferenceState = "active",
     ) -> Reference:
-        """Stores the picture `data`, `width` x `height` pixels, as a `pending` or `active` reference.
+        """Stores the picture `data`, `width` x `height` pixels, as a `pending` or `active` reference, unchecked.
 
-        The image gate has let it through; it is on disk before the row is. Raises NotFound, Invalid, Conflict
+        What people send comes through `brands.doors.Doors.add`. The image gate has let the picture through; it is on
+        disk before the row is. Raises NotFound, Invalid, Conflict
         (`duplicate_reference`).
         """
         actor = checks.checked_actor(actor)
@@ -120,7 +121,7 @@ class Registry:
     def set_reference_state(
         self, *, actor: str, reference_id: str, state: ReferenceState, reason: str = ""
     ) -> Reference:
-        """Approves, rejects, withdraws or takes back a reference; see `brands.references.TRANSITIONS`.
+        """Takes a reference to another state (`brands.references.TRANSITIONS`), whoever asks; see `brands.doors`.
 
         Raises NotFound, Invalid, Conflict (`illegal_state`, `duplicate_reference`).
         """
@@ -159,8 +160,9 @@ class Registry:
     def import_brand(self, *, actor: str, details: BrandDetails, pictures: Sequence[NewReference]) -> Imported:
         """Registers a brand by name, or brings the one of that name up to date, with its references: all or nothing.
 
-        The pictures are in `blobs` already. A picture that the brand has with the same kind and box, in whatever state,
-        is left as it is: what was withdrawn does not come back. Raises Invalid.
+        The pictures are in `blobs` already. The operator vouches for them, so they wait for nobody but the impact check
+        (`brands.doors.Doors.settle_waiting`). A picture that the brand has with the same kind and box, in whatever
+        state, is left as it is: what was withdrawn does not come back. Raises Invalid.
         """
         actor, details = checks.checked_actor(actor), checks.checked_details(details)
         checked = [references.checked(picture) for picture in pictures]
@@ -174,7 +176,7 @@ class Registry:
             new = {references.place(picture): picture for picture in checked}
             for place in references.taken(conn, brand.id, checked):
                 del new[place]
-            added = len(self._insert_references(conn, actor, brand.id, list(new.values()), "active"))
+            added = len(self._insert_references(conn, actor, brand.id, list(new.values()), "pending", actor))
         return Imported(brand, before is None, before not in (None, brand), added, len(checked) - added)
 
     def version(self) -> int:
@@ -192,10 +194,24 @@ class Registry:
         return brand_changes.change(conn, before, details, state, action=action, actor=actor, at=self._clock())
 
     def _insert_references(
-        self, conn: Connection, actor: str, brand_id: str, pictures: Sequence[NewReference], state: ReferenceState
+        self,
+        conn: Connection,
+        actor: str,
+        brand_id: str,
+        pictures: Sequence[NewReference],
+        state: ReferenceState,
+        approved_by: str | None = None,
     ) -> tuple[Reference, ...]:
+        self.blobs.require(picture.image_sha256 for picture in pictures)
         return references.insert(
-            conn, brand_id, pictures, state=state, actor=actor, clock=self._clock, randomness=self._randomness
+            conn,
+            brand_id,
+            pictures,
+            state=state,
+            approved_by=approved_by,
+            actor=actor,
+            clock=self._clock,
+            randomness=self._randomness,
         )
 
 

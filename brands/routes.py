@@ -10,30 +10,27 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 
 from brands import checks
-from brands.auth import actor, own, require
+from brands.auth import Access, actor, own
+from brands.doors import Doors
 from brands.key_routes import key_router
-from brands.keys import Keys
-from brands.model import Admit, ApiKey, Brand
+from brands.model import ApiKey, Brand
 from brands.payloads import BrandBody, BrandOut, BrandStateChange, BrandUpdate, Page, PageOut
 from brands.reference_routes import reference_router
 from brands.registry import Registry
 
 
-def brand_router(registry: Registry, keys: Keys, admit: Admit) -> APIRouter:
-    """The routes under `/v1/brands`, `/v1/references` and `/v1/keys`; `admit` is the image gate for uploads."""
-    router = APIRouter(prefix="/v1")
-    router.include_router(_brands(registry, keys))
-    router.include_router(reference_router(registry, keys, admit))
-    router.include_router(key_router(keys))
-    return router
+def brand_routers(registry: Registry, access: Access, doors: Doors) -> tuple[APIRouter, ...]:
+    """The routes under `/v1/brands`, `/v1/references` and `/v1/keys`; `doors` lets references in."""
+    return brand_router(registry, access), reference_router(doors, access), key_router(access)
 
 
-def _brands(registry: Registry, keys: Keys) -> APIRouter:
-    router = APIRouter(prefix="/brands", tags=["brands"])
-    admin, caller = require(keys), require(keys, "brand")
+def brand_router(registry: Registry, access: Access) -> APIRouter:
+    """The routes under `/v1/brands`."""
+    router = APIRouter(prefix="/v1/brands", tags=["brands"])
+    caller = access.caller
 
     @router.post("", status_code=201, response_model=BrandOut)
-    def add_brand(body: BrandBody, key: ApiKey = Depends(admin)) -> Brand:
+    def add_brand(body: BrandBody, key: ApiKey = Depends(caller)) -> Brand:
         """Registers a brand (admin)."""
         return registry.add_brand(actor=actor(key), details=body.details())
 
@@ -68,7 +65,7 @@ def _brands(registry: Registry, keys: Keys) -> APIRouter:
         )
 
     @router.post("/{brand_id}/state", response_model=BrandOut)
-    def set_brand_state(brand_id: str, body: BrandStateChange, key: ApiKey = Depends(admin)) -> Brand:
+    def set_brand_state(brand_id: str, body: BrandStateChange, key: ApiKey = Depends(caller)) -> Brand:
         """Takes a brand out of matching, or back (admin)."""
         return registry.set_brand_state(actor=actor(key), brand_id=brand_id, state=body.state)
 

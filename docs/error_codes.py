@@ -48,7 +48,7 @@ def _codes(node: ast.AST, kinds: dict[str, Kind]) -> Iterator[tuple[str, set[int
     match node.func.id, node.args:
         case "_Refused", [_, ast.Constant(value=str(code)), *_]:  # the importer's own error: path, code, message
             yield code, set()
-        case "error_response", [ast.Constant(value=int(status)), ast.Constant(value=str(code)), *_]:
+        case "_answer", [_, _, ast.Constant(value=int(status)), ast.Constant(value=str(code)), *_]:
             yield code, {status}
         case name, _ if name in kinds:
             given = {keyword.arg: keyword.value for keyword in node.keywords}

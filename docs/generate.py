@@ -45,7 +45,7 @@ PICTURES = """\
 On upload the status is that of the answer. In a screening the answer is 200 and the code stands at the picture
 (`images[].code`); so does `deadline`, for a picture that was not looked at in the time allowed.
 """
-TYPES: Mapping[Any, str] = {Path: "path", str: "text", int: "whole number", float: "number"}
+TYPES: Mapping[Any, str] = {Path: "path", str: "text", int: "whole number", float: "number", bool: "`true` or `false`"}
 
 
 def pages() -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.durable import locked, publish_folder, sha256_of
+from index.durable import fsync_folder, locked, publish_folder, sha256_of
 from index.errors import SnapshotRefused
 from index.kinds import kind_of, make_index
 from index.search import Hits, search
@@ -182,6 +182,23 @@ def prune_snapshots(root: Path, *, served: str, keep: int = KEEP) -> list[str]:
         for identifier in removed:
             _remove(root / identifier)
         return removed
+
+
+def remove_snapshots(root: Path, unwanted: Callable[[Sequence[str]], bool]) -> list[str]:
+    """Deletes the snapshots whose ids are `unwanted`, also a served one, and those whose ids cannot be read."""
+    removed = []
+    with locked(root):
+        _sweep(root)
+        for folder in sorted(root.glob("snp_*")):
+            try:
+                ids = json.loads((folder / "ids.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                ids = None
+            if ids is None or unwanted(ids):
+                _remove(folder)
+                removed.append(folder.name)
+        fsync_folder(root)
+    return removed
 
 
 def _remove(folder: Path) -> None:

@@ -12,10 +12,14 @@ from screener import (
     cli_check,
     cli_demo,
     cli_discover,
+    cli_erase,
+    cli_governance,
     cli_index,
     cli_keys,
     cli_models,
     cli_references,
+    cli_retention,
+    cli_reviews,
 )
 from screener.cli_open import DataDir, settings_of
 from screener.cli_output import Commands, Failure
@@ -74,12 +78,28 @@ def serve(
 
 app.command()(cli_check.check)
 cli_brands.app.command()(cli_discover.discover)
+cli_brands.app.command()(cli_governance.standing)
+for governing in (
+    cli_governance.waiting,
+    cli_governance.approve,
+    cli_governance.reject,
+    cli_governance.dispute,
+    cli_governance.impact,
+    cli_governance.check,
+    cli_governance.export_known_fakes,
+    cli_governance.import_known_fakes,
+):
+    cli_references.app.command()(governing)
 app.add_typer(cli_brands.app, name="brands")
 app.add_typer(cli_references.app, name="references")
+app.add_typer(cli_reviews.app, name="reviews")
 app.add_typer(cli_index.app, name="index")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_keys.app, name="keys")
 app.add_typer(cli_audit.app, name="audit")
+app.add_typer(cli_retention.app, name="retention")
+app.add_typer(cli_retention.holds_app, name="holds")
+app.add_typer(cli_erase.app, name="erase")
 app.command()(cli_demo.samples)
 app.command()(cli_demo.demo)
 

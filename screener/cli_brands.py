@@ -1,5 +1,6 @@
 """Commands about brands: register one, list them, import folders of them."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -13,6 +14,7 @@ from screener.cli_output import AsJson, Failure, print_json, print_table, progre
 
 if TYPE_CHECKING:
     from brands.importer import Outcome
+    from screener.service import Truth
 
 app = typer.Typer(help="Registered brands.", no_args_is_help=True)
 
@@ -125,44 +127,61 @@ def import_brands(
 
     A brand folder holds brand.json beside authentic/, logo/, known_fake/ and negative/ with pictures. Running it again
     brings brands up to date and adds the pictures that are new. A brand with a fault is left as it was; the others are
-    imported.
+    imported. Pictures that the impact check holds back wait for `references approve --override`.
     """
     from brands.importer import import_folder
+    from screener.governance.bulk import settle_all
 
-    with open_screener(data_dir) as service, progress("pictures") as advance:
-        outcomes = list(
-            import_folder(
-                directory,
-                service.truth.registry,
-                service.admit,
-                actor=actor(),
-                progress=lambda _, done, total: advance(done, total),
+    with open_screener(data_dir) as service:
+        with progress("pictures") as advance:
+            outcomes = list(
+                import_folder(
+                    directory,
+                    service.truth.registry,
+                    service.admit,
+                    actor=actor(),
+                    progress=lambda _, done, total: advance(done, total),
+                )
             )
-        )
+        added = sum(outcome.imported.added for outcome in outcomes if outcome.imported)
+        with progress("impact checks") as advance:
+            settle_all(service.doors, service.refresher, lambda done: advance(done, added))
+        held = _held(service.truth, outcomes)
+    rows = [_outcome(outcome, held) for outcome in outcomes]
     if as_json:
-        print_json([_outcome(outcome) for outcome in outcomes])
+        print_json(rows)
     else:
+        columns = ["folder", "name", "brand_id", "outcome", "added", "present", "held"]
         print_table(
-            ["folder", "brand", "id", "outcome", "added", "present", "fault"],
-            [
-                (row["folder"], row["name"], row["brand_id"], row["outcome"], row["added"], row["present"], _fault(row))
-                for row in map(_outcome, outcomes)
-            ],
-            right=["added", "present"],
+            ["folder", "brand", "id", *columns[3:], "fault"],
+            [(*(row[column] for column in columns), _fault(row)) for row in rows],
+            right=["added", "present", "held"],
         )
+        if any(held.values()):
+            typer.echo("What is held waits for an admin: see `references waiting` and `references impact`.")
     if refused := sum(outcome.imported is None for outcome in outcomes):
         raise Failure(f"{refused} of {len(outcomes)} brand folders were refused.", "Mend them and import again.")
 
 
-def _outcome(outcome: "Outcome") -> dict[str, Any]:
+def _held(truth: "Truth", outcomes: Sequence["Outcome"]) -> dict[str, int]:
+    """How many references of each imported brand wait for people."""
+    from brands import approvals
+
+    imported = [outcome.imported.brand.id for outcome in outcomes if outcome.imported]
+    with truth.database.read() as connection:
+        return {brand_id: approvals.count_waiting(connection, brand_id) for brand_id in imported}
+
+
+def _outcome(outcome: "Outcome", held: dict[str, int]) -> dict[str, Any]:
     imported = outcome.imported
     record: dict[str, Any] = {"folder": shown(outcome.folder), "outcome": "refused", "error": None}
     if imported is None:
         error = {"file": shown(outcome.fault), "code": outcome.code, "message": outcome.message}
-        return record | {"brand_id": None, "name": None, "added": 0, "present": 0, "error": error}
+        return record | {"brand_id": None, "name": None, "added": 0, "present": 0, "held": 0, "error": error}
     record["outcome"] = "created" if imported.created else "updated" if imported.updated else "unchanged"
     brand = {"brand_id": imported.brand.id, "name": imported.brand.name}
-    return record | brand | {"added": imported.added, "present": imported.present}
+    counts = {"added": imported.added, "present": imported.present, "held": held[imported.brand.id]}
+    return record | brand | counts
 
 
 def _fault(row: dict[str, Any]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -14,6 +14,9 @@ from rich.console import Console
 from screener.cli_open import actor, open_screener, open_truth
 from screener.cli_output import Failure, output, progress
 from screener.cli_server import Running, running_server
+
+if TYPE_CHECKING:
+    from screener.service import Service
 
 KEY_LIFE = timedelta(days=7)
 """Demo keys are revoked at the end; should the demo be killed, they end by themselves."""
@@ -66,6 +69,7 @@ def demo(
 def _prepare(data_dir: Path, brands: Path) -> None:
     """Registers the sample brands and builds the index, where progress can be seen."""
     from brands.importer import import_folder
+    from screener.governance.bulk import settle_all
 
     with open_screener(data_dir) as service:
         with progress("sample brands") as advance:
@@ -81,6 +85,9 @@ def _prepare(data_dir: Path, brands: Path) -> None:
         for outcome in outcomes:
             if outcome.imported is None:
                 raise Failure(f"{outcome.fault}: {outcome.message}", f"Delete {brands.parent} and start again.")
+        with progress("impact checks") as advance:
+            settle_all(service.doors, service.refresher, lambda done: advance(done, done))
+            _admit_held(service)
         with progress("index") as advance:
             service.refresher.refresh(advance)
         with progress("words on references") as advance:
@@ -90,16 +97,35 @@ def _prepare(data_dir: Path, brands: Path) -> None:
         typer.echo(f"{len(outcomes)} brands, {serving.directory.references} references in the index")
 
 
+def _admit_held(service: "Service") -> None:
+    """Lets in the samples that the impact check holds back: drawn goods of one kind look alike whatever the brand."""
+    from brands import approvals
+    from brands.approvals import Decider
+    from brands.checks import PAGE_MAX
+
+    with service.truth.database.read() as connection:
+        held = approvals.waiting(connection, limit=PAGE_MAX)
+    for reference in held:
+        service.doors.approve(Decider.operator(actor()), reference.id, override=True, reason="a sample of the demo")
+
+
 @contextmanager
 def _keys(data_dir: Path, keep: bool) -> Iterator[dict[str, str]]:
-    """Keys of the demo by scope, an admin's only for a person who goes on trying; revoked at the end."""
+    """Keys of the demo by scope, but the hook's only for a person who goes on trying; revoked at the end."""
     from brands.ids import utc_now
     from brands.model import Scope
 
-    scopes: list[Scope] = ["hook", "admin"] if keep else ["hook"]
+    scopes: list[Scope] = ["hook", "brand", "reviewer", "admin"] if keep else ["hook"]
     with open_truth(data_dir) as truth:
+        first = truth.registry.list_brands(limit=1)[0]
         made = [
-            truth.keys.create(actor=actor(), scope=scope, label="demo", expires_at=utc_now() + KEY_LIFE)
+            truth.keys.create(
+                actor=actor(),
+                scope=scope,
+                brand_id=first.id if scope == "brand" else None,
+                label="demo",
+                expires_at=utc_now() + KEY_LIFE,
+            )
             for scope in scopes
         ]
     try:
@@ -113,7 +139,8 @@ def _keys(data_dir: Path, keep: bool) -> Iterator[dict[str, str]]:
 def _keep(server: Running, keys: dict[str, str]) -> None:
     typer.echo("\nAPI keys, valid until the server is stopped:")
     for scope, key in keys.items():
-        typer.echo(f"  {scope:<5}  {key}")
+        typer.echo(f"  {scope:<8}  {key}")
+    typer.echo(f"Pages: {server.url}/app/ (sign in with the key of brand, reviewer or admin)")
     typer.echo(f"Try: curl -H 'Authorization: Bearer {keys['admin']}' {server.url}/v1/brands")
     typer.echo(f"Log: {server.log}. Ctrl-C stops the server.")
     try:

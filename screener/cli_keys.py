@@ -1,6 +1,6 @@
 """Commands about API keys."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
@@ -12,7 +12,7 @@ from screener.cli_output import AsJson, print_json, print_table
 app = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
-def _time(text: str) -> datetime:
+def parse_time(text: str) -> datetime:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
@@ -23,12 +23,17 @@ def _time(text: str) -> datetime:
 @app.command()
 def create(
     scope: Annotated[
-        Scope, typer.Option(help="hook: screen listings; brand: see and change one brand; admin: everything.")
+        Scope,
+        typer.Option(
+            help="hook: screen listings; brand: see and change one brand; reviewer: decide cases; ml: learn from them;"
+            " ops: keep it running; admin: everything."
+        ),
     ],
     brand: Annotated[str | None, typer.Option(metavar="BRAND_ID", help="The brand of the scope brand.")] = None,
     label: Annotated[str, typer.Option(help="What the key is for.")] = "",
     expires: Annotated[
-        datetime | None, typer.Option(parser=_time, metavar="TIME", help="When it ends (ISO 8601; UTC if not said).")
+        datetime | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="When it ends (ISO 8601; UTC if not said)."),
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -39,11 +44,7 @@ def create(
     """
     with open_truth(data_dir, existing=False) as truth:
         key, plaintext = truth.keys.create(actor=actor(), scope=scope, brand_id=brand, label=label, expires_at=expires)
-    if as_json:
-        print_json({"key": _record(key), "plaintext": plaintext})
-    else:
-        typer.echo(plaintext)
-        typer.echo(f"{key.id}, scope {key.scope}; it is not shown again.", err=True)
+    _show(key, plaintext, as_json)
 
 
 @app.command("list")
@@ -62,6 +63,22 @@ def list_keys(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
 
 @app.command()
+def rotate(
+    key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="See `keys list`.")],
+    keep_hours: Annotated[int, typer.Option(help="How long the old key goes on.", min=0, max=720)] = 24,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a key that takes over from another, and print it.
+
+    Both work for `--keep-hours`, so that whoever uses the key can change over without a gap.
+    """
+    with open_truth(data_dir) as truth:
+        key, plaintext = truth.keys.rotate(actor=actor(), key_id=key_id, keep=timedelta(hours=keep_hours))
+    _show(key, plaintext, as_json)
+
+
+@app.command()
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY_ID", help="See `keys list`.")], data_dir: DataDir = None
 ) -> None:
@@ -72,6 +89,14 @@ def revoke(
     with open_truth(data_dir) as truth:
         key = truth.keys.revoke(actor=actor(), key_id=key_id)
     typer.echo(f"{key.id} is revoked.")
+
+
+def _show(key: ApiKey, plaintext: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"key": _record(key), "plaintext": plaintext})
+    else:
+        typer.echo(plaintext)
+        typer.echo(f"{key.id}, scope {key.scope}; it is not shown again.", err=True)
 
 
 def _state(key: ApiKey, now: datetime) -> str:

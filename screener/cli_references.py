@@ -1,18 +1,16 @@
-"""Commands about references: add pictures to a brand, list them, withdraw one."""
+"""Commands about references: add pictures to a brand, one by one or folders of them, list them, withdraw one."""
 
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from brands.errors import Conflict, Invalid
-from brands.model import Box, Reference, ReferenceKind, ReferenceState
-from screener.cli_open import DataDir, actor, every, open_screener, open_truth, read_picture
+from brands.ids import utc_now
+from brands.model import Box, NewReference, Origin, Reference, ReferenceKind, ReferenceState
+from screener.cli_open import DataDir, actor, every, open_screener, open_truth
 from screener.cli_output import AsJson, Failure, explain, print_json, print_table, progress, shown
-from screener.errors import ImageUnusable
-
-if TYPE_CHECKING:
-    from screener.service import Service
 
 app = typer.Typer(help="Pictures that listings are compared with.", no_args_is_help=True)
 
@@ -28,31 +26,41 @@ def add(
     ] = None,
     source: Annotated[str, typer.Option(help="Where the pictures come from.")] = "",
     notes: Annotated[str, typer.Option(help="What else there is to say.")] = "",
+    origin: Annotated[Origin, typer.Option(help="What they come from.")] = "file",
+    evidence: Annotated[str, typer.Option(help="The complaint or appraisal that proves a known fake.")] = "",
+    days: Annotated[int | None, typer.Option(min=1, help="Days after which they stop to count.")] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
 ) -> None:
     """Add pictures to a brand.
 
-    They count from the server's next refresh on. A picture that cannot be used is refused; the others are added.
+    They count from the server's next refresh on, once their impact check has passed. A picture that cannot be used is
+    refused; the others are added.
     """
-    outcomes = []
-    with open_screener(data_dir) as service, progress("pictures") as advance:
-        service.truth.registry.get_brand(brand_id)
-        for done, path in enumerate(files, 1):
-            outcomes.append(_add(service, brand_id, path, kind, box, source, notes))
-            advance(done, len(files))
-    if as_json:
-        print_json(outcomes)
-    else:
-        print_table(
-            ["file", "reference", "fault"],
-            [
-                (row["file"], row["reference"] and row["reference"]["id"], row["error"] and row["error"]["message"])
-                for row in outcomes
-            ],
-        )
-    if refused := sum(row["error"] is not None for row in outcomes):
-        raise Failure(f"{refused} of {len(outcomes)} pictures were refused.")
+    new = NewReference(kind, "", 1, 1, box, source, notes, origin, evidence, _end(days))
+    _report(data_dir, brand_id, new, files, as_json)
+
+
+@app.command("import")
+def import_folder(
+    brand_id: Annotated[str, typer.Argument(metavar="BRAND_ID", help="See `brands list`.")],
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="A folder of pictures.")
+    ],
+    kind: Annotated[ReferenceKind, typer.Option(help="What the pictures show.")],
+    source: Annotated[str, typer.Option(help="Where the pictures come from.")] = "",
+    notes: Annotated[str, typer.Option(help="What else there is to say.")] = "",
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add every picture of a folder to a brand.
+
+    Hidden files are left out. Pictures that the brand has already are refused, so running it again adds what is new.
+    """
+    files = sorted(path for path in directory.rglob("*") if path.is_file() and not path.name.startswith("."))
+    if not files:
+        raise Failure("There is no picture in the folder.")
+    _report(data_dir, brand_id, NewReference(kind, "", 1, 1, None, source, notes, "file"), files, as_json)
 
 
 @app.command("list")
@@ -96,27 +104,55 @@ def withdraw(
     typer.echo(f"{reference.id} is withdrawn.")
 
 
-def _add(
-    service: "Service", brand_id: str, path: Path, kind: ReferenceKind, box: Box | None, source: str, notes: str
-) -> dict[str, Any]:
-    """What became of one picture: a reference, or an error that is the picture's own."""
-    data = read_picture(path, service.truth.settings.image_bytes)
-    try:
-        image = service.admit(data)
-        reference = service.truth.registry.add_reference(
-            actor=actor(),
-            brand_id=brand_id,
-            kind=kind,
-            data=data,
-            width=image.width,
-            height=image.height,
-            box=box,
-            source=source,
-            notes=notes,
+def _report(data_dir: Path | None, brand_id: str, new: NewReference, files: Sequence[Path], as_json: bool) -> None:
+    """Adds the files and prints what became of each. Raises Failure where some were refused."""
+    from brands.approvals import Decider
+    from screener.governance.bulk import Added, add_files
+
+    outcomes: list[Added] = []
+    with open_screener(data_dir) as service, progress("pictures") as advance:
+        service.refresher.refresh()
+        by, limit = Decider.operator(actor()), service.truth.settings.image_bytes
+        for added in add_files(
+            service.doors, service.inspector, by=by, brand_id=brand_id, like=new, files=files, limit=limit
+        ):
+            outcomes.append(added)
+            advance(len(outcomes), len(files))
+    rows = [
+        {
+            "file": shown(one.path),
+            "reference": one.reference and _record(one.reference),
+            "error": one.error and {"code": one.error.code, "message": explain(one.error)},
+        }
+        for one in sorted(outcomes, key=lambda one: files.index(one.path))
+    ]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(
+            ["file", "reference", "state", "fault"],
+            [
+                (
+                    shown(one.path),
+                    one.reference and one.reference.id,
+                    one.reference and _state(one.reference),
+                    one.error and explain(one.error),
+                )
+                for one in outcomes
+            ],
         )
-    except (ImageUnusable, Conflict, Invalid) as error:
-        return {"file": shown(path), "reference": None, "error": {"code": error.code, "message": explain(error)}}
-    return {"file": shown(path), "reference": _record(reference), "error": None}
+    if refused := sum(one.error is not None for one in outcomes):
+        raise Failure(f"{refused} of {len(outcomes)} pictures were refused.")
+
+
+def _state(reference: Reference) -> str:
+    """The state, and whom a pending one waits for."""
+    waits = reference.state == "pending" and reference.approval != "none"
+    return f"{reference.state} ({reference.approval})" if waits else reference.state
+
+
+def _end(days: int | None) -> datetime | None:
+    return None if days is None else utc_now() + timedelta(days=days)
 
 
 def _record(reference: Reference) -> dict[str, Any]:

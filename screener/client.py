@@ -18,6 +18,7 @@ import anyio.from_thread
 import httpx
 
 from screener.client_async import AsyncScreenerClient, Drained, allow, hand_over, why
+from screener.client_review import PromptState, ResponseKind, SellerResponse
 from screener.client_spool import RescreenSpool, SpooledListing
 from screener.client_types import (
     Check,
@@ -77,20 +78,11 @@ class ScreenerClient:
         language: str | None = None,
     ) -> Screening:
         """Screen a listing with its pictures; see `AsyncScreenerClient.screen`."""
-        portal, client = self._loop()
-        screen = partial(
-            client.screen,
-            listing,
-            images,
-            idempotency_key=idempotency_key,
-            deadline_ms=deadline_ms,
-            language=language,
+        return self._call(
+            lambda client: client.screen(
+                listing, images, idempotency_key=idempotency_key, deadline_ms=deadline_ms, language=language
+            )
         )
-        call = portal.start_task_soon(screen)
-        try:
-            return _result(call, self._timeout)
-        except concurrent.futures.TimeoutError as error:
-            raise ScreenerUnreachable("timeout", f"no answer within {self._timeout} s") from error
 
     def screen_or_allow(
         self, listing: Listing, images: Sequence[Picture] = (), *, deadline_ms: int = 1500, language: str | None = None
@@ -105,6 +97,16 @@ class ScreenerClient:
         if not outcome.rescreen or self._on_rescreen is None:
             return outcome
         return hand_over(self._on_rescreen, listing, images, outcome)
+
+    def respond(
+        self, screening_id: str, kind: ResponseKind, *, text: str = "", images: Sequence[Picture] = ()
+    ) -> SellerResponse:
+        """Tell what the seller did after a prompt; see `AsyncScreenerClient.respond`."""
+        return self._call(lambda client: client.respond(screening_id, kind, text=text, images=images))
+
+    def prompt_state(self, screening_id: str) -> PromptState:
+        """What became of a prompt; see `AsyncScreenerClient.prompt_state`."""
+        return self._call(lambda client: client.prompt_state(screening_id))
 
     def drain(self, spool: RescreenSpool, *, deadline_ms: int | None = None) -> Drained:
         """Screen what waits in a spool; see `AsyncScreenerClient.drain`."""
@@ -127,6 +129,15 @@ class ScreenerClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def _call(self, make: Callable[[AsyncScreenerClient], Awaitable[T]]) -> T:
+        """The result of a call of the client, within the time limit."""
+        portal, client = self._loop()
+        call = portal.start_task_soon(make, client)
+        try:
+            return _result(call, self._timeout)
+        except concurrent.futures.TimeoutError as error:
+            raise ScreenerUnreachable("timeout", f"no answer within {self._timeout} s") from error
 
     def _loop(self) -> tuple[anyio.from_thread.BlockingPortal, AsyncScreenerClient]:
         """The loop's portal and client of this process: threads do not survive a fork."""
@@ -156,6 +167,7 @@ __all__ = [
     "Outcome",
     "Picture",
     "Price",
+    "PromptState",
     "Reason",
     "RescreenSpool",
     "ScreenedBrand",
@@ -167,6 +179,7 @@ __all__ = [
     "ScreenerUnreachable",
     "Screening",
     "SellerFacts",
+    "SellerResponse",
     "SellerText",
     "SpooledListing",
 ]

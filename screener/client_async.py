@@ -13,12 +13,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
 
 import anyio
 import anyio.to_thread
 import httpx
 
+from screener.client_review import PromptState, ResponseKind, SellerResponse, parse_response, parse_state
 from screener.client_spool import RescreenSpool, SpooledListing
 from screener.client_types import (
     Listing,
@@ -42,6 +44,7 @@ SERVER_SHARE = 0.8  # of the caller's deadline; the rest is for the way there an
 SERVER_LEAST = 50  # milliseconds; the service takes no shorter deadline
 
 _log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class AsyncScreenerClient:
         sent = listing.to_json(deadline_ms=deadline_ms, language=language)
         try:
             with anyio.fail_after(self._timeout):
-                return await self._send(await _encoded(sent, images), key)
+                return await self._screen(await _encoded(sent, images), key)
         except TimeoutError as error:
             raise ScreenerUnreachable("timeout", f"no answer within {self._timeout} s") from error
 
@@ -116,6 +119,22 @@ class AsyncScreenerClient:
             return outcome
         call = partial(hand_over, self._on_rescreen, listing, images, outcome)
         return await anyio.to_thread.run_sync(call)
+
+    async def respond(
+        self, screening_id: str, kind: ResponseKind, *, text: str = "", images: Sequence[Picture] = ()
+    ) -> SellerResponse:
+        """Tell what the seller did after a prompt, with the pictures that are to prove something.
+
+        The same response told again is no second one. Raises ScreenerClientError; OSError for an unreadable path.
+        """
+        parts = [("kind", (None, kind.encode())), ("text", (None, text.encode())), *await _pictures(images)]
+        path = f"/v1/screenings/{quote(screening_id, safe='')}/responses"
+        return await self._in_time("POST", path, {"files": parts}, parse_response)
+
+    async def prompt_state(self, screening_id: str) -> PromptState:
+        """What became of a prompt: the seller's responses and what people decided. Raises ScreenerClientError."""
+        path = f"/v1/screenings/{quote(screening_id, safe='')}/review"
+        return await self._in_time("GET", path, {}, parse_state)
 
     async def drain(self, spool: RescreenSpool, *, deadline_ms: int | None = None) -> Drained:
         """Screen what waits in a spool, oldest first; stops at the first sign that the service is not there."""
@@ -160,26 +179,37 @@ class AsyncScreenerClient:
                 sent = listing.to_json(
                     deadline_ms=max(SERVER_LEAST, int(deadline_ms * SERVER_SHARE)), language=language
                 )
-                screening = await self._send(await _encoded(sent, images), uuid.uuid4().hex)
+                screening = await self._screen(await _encoded(sent, images), uuid.uuid4().hex)
         except Exception as error:  # a publish hook must not fail because of us, whatever it is
             return allow(why(error))
         allowed = screening.verdict not in ("prompt", "review")
         return Outcome(allowed, True, screening.rescreen, False, "degraded" if screening.rescreen else None, screening)
 
-    async def _send(self, body: Mapping[str, Any], key: str) -> Screening:
+    async def _screen(self, body: Mapping[str, Any], key: str) -> Screening:
+        headers = {"Idempotency-Key": key, **body.get("headers", {})}
+        return await self._send("POST", "/v1/screenings", {**body, "headers": headers}, parse_screening)
+
+    async def _in_time(self, method: str, path: str, body: Mapping[str, Any], parse: Callable[[bytes], T]) -> T:
+        try:
+            with anyio.fail_after(self._timeout):
+                return await self._send(method, path, body, parse)
+        except TimeoutError as error:
+            raise ScreenerUnreachable("timeout", f"no answer within {self._timeout} s") from error
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any], parse: Callable[[bytes], T]) -> T:
         for attempt in range(1, ATTEMPTS + 1):
             wait = random.uniform(0.5, 1.0) * 0.2 * 2 ** (attempt - 1)  # noqa: S311  spreads retries, guards nothing
             failure: ScreenerClientError
             try:
-                response, answer = await self._post(body, key)
+                response, answer = await self._request(method, path, body)
             except httpx.TransportError as error:
                 failure = ScreenerUnreachable("unreachable", f"{type(error).__name__}: {error}")
                 failure.__cause__ = error
             except httpx.HTTPError as error:
                 raise ScreenerAnswerInvalid(f"{type(error).__name__}: {error}") from error
             else:
-                if response.status_code == 200:
-                    return parse_screening(answer)
+                if response.status_code in (200, 201):
+                    return parse(answer)
                 failure = parse_error(response.status_code, answer)
                 if response.status_code not in PASSING:
                     raise failure
@@ -189,10 +219,9 @@ class AsyncScreenerClient:
             await self._sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _post(self, body: Mapping[str, Any], key: str) -> tuple[httpx.Response, bytes]:
+    async def _request(self, method: str, path: str, body: Mapping[str, Any]) -> tuple[httpx.Response, bytes]:
         answer = bytearray()
-        headers = {"Idempotency-Key": key, **body.get("headers", {})}
-        async with self._http.stream("POST", "/v1/screenings", **{**body, "headers": headers}) as response:
+        async with self._http.stream(method, path, **body) as response:
             async for chunk in response.aiter_bytes():
                 answer += chunk
                 if len(answer) > ANSWER_LIMIT:
@@ -205,14 +234,19 @@ async def _encoded(sent: dict[str, Any], images: Sequence[Picture]) -> Mapping[s
     head = json.dumps(sent, allow_nan=False).encode()
     if not images:
         return {"content": head, "headers": {"Content-Type": "application/json"}}
-    parts: list[Any] = [("listing", (None, head, "application/json"))]
+    return {"files": [("listing", (None, head, "application/json")), *await _pictures(images)]}
+
+
+async def _pictures(images: Sequence[Picture]) -> list[Any]:
+    """Pictures as the parts of a form."""
+    parts: list[Any] = []
     for position, image in enumerate(images):
         if isinstance(image, Path):
             data = await anyio.to_thread.run_sync(image.read_bytes, abandon_on_cancel=True)
         else:
             data = image
         parts.append(("image", (f"{position}", data, "application/octet-stream")))
-    return {"files": parts}
+    return parts
 
 
 def allow(reason: str) -> Outcome:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from brands import brand_rows
+from brands import brand_rows, standings
 from brands.checks import PAGE_MAX
-from brands.model import Box, Brand, ReferenceKind
+from brands.model import Box, Brand, Origin, ReferenceKind
 from brands.schema import brands, references
+from screener.regions import reference_view
 from screener.words import NameFinder
 
 MARK = "#mark"
@@ -30,6 +31,13 @@ class Entry:
     sha256: str
     box: Box | None
     is_mark: bool
+    described: bool = False
+    """It came as vectors and hashes from elsewhere; there is no picture."""
+
+    @property
+    def view(self) -> str:
+        """The name under which the vector is kept."""
+        return reference_view(self.box, described=self.described)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +61,20 @@ def read_version(connection: sa.Connection) -> int:
 
 
 def read_directory(connection: sa.Connection) -> Directory:
-    """Reads everything in the transaction of `connection`, so that version, brands and references belong together."""
+    """Reads everything in the transaction of `connection`, so that version, brands and references belong together.
+
+    A brand that was stopped (`brands.standings`) is as if it were not registered.
+    """
     version = read_version(connection)
+    stopped = standings.stopped(connection)
     known: dict[str, Brand] = {}
     after: str | None = None
     while page := brand_rows.fetch_page(connection, state="active", after=after, limit=PAGE_MAX):
-        known |= {brand.id: brand for brand in page}
+        known |= {brand.id: brand for brand in page if brand.id not in stopped}
         after = page[-1].id
     columns = (
-        references.c.id, references.c.brand_id, references.c.kind, references.c.image_sha256, references.c.box
+        references.c.id, references.c.brand_id, references.c.kind, references.c.image_sha256, references.c.box,
+        references.c.origin,
     )  # fmt: skip
     query = (
         sa.select(*columns)
@@ -69,7 +82,7 @@ def read_directory(connection: sa.Connection) -> Directory:
         .where(references.c.state == "active", brands.c.state == "active")
         .order_by(references.c.id)
     )
-    rows = connection.execute(query).all()
+    rows = [row for row in connection.execute(query) if row.brand_id in known]
     entries = {entry.id: entry for row in rows for entry in _vectors(*row)}
     by_picture: dict[str, list[Entry]] = {}
     for entry in entries.values():
@@ -86,11 +99,14 @@ def read_directory(connection: sa.Connection) -> Directory:
     )
 
 
-def _vectors(identifier: str, brand_id: str, kind: ReferenceKind, sha256: str, box: Box | None) -> Iterator[Entry]:
+def _vectors(
+    identifier: str, brand_id: str, kind: ReferenceKind, sha256: str, box: Box | None, origin: Origin
+) -> Iterator[Entry]:
     """A logo is its mark and nothing else; any other picture is itself, and its mark where one is marked."""
+    described = origin == "descriptor"
     if kind == "logo":
-        yield Entry(identifier, identifier, brand_id, kind, sha256, box, True)
+        yield Entry(identifier, identifier, brand_id, kind, sha256, box, True, described)
         return
-    yield Entry(identifier, identifier, brand_id, kind, sha256, None, False)
+    yield Entry(identifier, identifier, brand_id, kind, sha256, None, False, described)
     if box is not None:
-        yield Entry(identifier + MARK, identifier, brand_id, kind, sha256, box, True)
+        yield Entry(identifier + MARK, identifier, brand_id, kind, sha256, box, True, described)

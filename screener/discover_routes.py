@@ -9,9 +9,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from brands.auth import require
+from brands.auth import Access
 from brands.database import Database
-from brands.keys import Keys
 from brands.model import ApiKey
 from screener.bundle import Bundle
 from screener.discover import Found, find_discoveries
@@ -78,11 +77,11 @@ class DiscoveriesOut(_Out):
 
 
 def discovery_router(
-    database: Database, keys: Keys, bundle: Callable[[], Bundle], now: Callable[[], datetime]
+    database: Database, access: Access, bundle: Callable[[], Bundle], now: Callable[[], datetime]
 ) -> APIRouter:
     """`GET /v1/discoveries`; `bundle` gives the one whose vectors are compared, `now` aware UTC times."""
     router = APIRouter(prefix="/v1/discoveries", tags=["discoveries"])
-    admin = require(keys)
+    caller = access.caller
     one_at_a_time = threading.Lock()
     kept: dict[tuple[str, int], Found] = {}
 
@@ -90,7 +89,7 @@ def discovery_router(
     def list_discoveries(
         since_days: Annotated[int, Query(ge=1, le=3650)] = 30,
         most: Annotated[int, Query(ge=1, le=200)] = 20,
-        key: ApiKey = Depends(admin),
+        key: ApiKey = Depends(caller),
     ) -> dict[str, Any]:
         """Lists brands that nobody registered and that are worth it (admin)."""
         serving = bundle()

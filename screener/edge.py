@@ -12,7 +12,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -28,15 +28,20 @@ log = structlog.get_logger()
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HTTP_CODES = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large", 415: "unsupported_media_type"}
 
-CheckKey = Callable[[str | None], None]
-"""Given the Authorization header; raises `brands.errors.AuthError` for a caller who may not send a body at all."""
+Admit = Callable[[str, str, dict[str, str], str], int]
+"""Given method, path, headers (names in lower case) and the sender's address: how many bytes the body may have. Raises
+`brands.errors.AuthError` for a caller who may not send a body at all, RateLimited for one who asks too often."""
+
+ShowError = Callable[[Scope, int, str, str], Response | None]
+"""Given the request's scope, status, code and message: a page for people, None where the answer is JSON."""
 
 
 class Edge:
     """ASGI middleware around the application; `scope["state"]` then has `request_id`, `started` and `json`."""
 
-    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, check_key: CheckKey):
-        self._app, self._settings, self._metrics, self._check_key = app, settings, metrics, check_key
+    def __init__(self, app: ASGIApp, *, settings: Settings, metrics: Metrics, admit: Admit, show_error: ShowError):
+        self._app, self._settings, self._metrics = app, settings, metrics
+        self._may_send, self._show_error = admit, show_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request; anything but HTTP passes through."""
@@ -64,15 +69,15 @@ class Edge:
             body = await self._admit(scope, headers, receive)
             await self._app(scope, _replay(body, receive), stamped)
         except (ScreenerError, RegistryError) as error:
-            await error_response(error.status, error.code, error.message, error.field, request_id, _headers(error))(
-                scope, receive, stamped
+            answer = _answer(
+                self._show_error, scope, error.status, error.code, error.message, error.field, _headers(error)
             )
+            await answer(scope, receive, stamped)
         except Exception:
             log.exception("request_failed")
             if not answering:
-                await error_response(500, "internal_error", "The service failed.", None, request_id)(
-                    scope, receive, stamped
-                )
+                failed = _answer(self._show_error, scope, 500, "internal_error", "The service failed.", None, {})
+                await failed(scope, receive, stamped)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
             seconds = time.monotonic() - started
@@ -93,9 +98,9 @@ class Edge:
             raise InputRefused("The URL is too long.", code="url_too_long", status=414)
         if sum(len(name) + len(value) for name, value in scope["headers"]) > self._settings.header_bytes:
             raise InputRefused("The headers are too large.", code="headers_too_large", status=431)
-        if scope["path"].startswith("/v1/"):
-            await run_in_threadpool(self._check_key, headers.get("authorization"))
-        body = await self._read(headers, receive)
+        address = (scope.get("client") or ("",))[0]
+        limit = await run_in_threadpool(self._may_send, scope["method"], scope["path"], headers, address)
+        body = await self._read(headers, receive, limit)
         kind, _, parameters = headers.get("content-type", "").partition(";")
         if body and kind.strip().lower() == "application/json":
             charset = parameters.replace(" ", "").replace('"', "").lower()
@@ -104,8 +109,7 @@ class Edge:
             scope["state"]["json"] = strict_json.loads(body, max_depth=self._settings.json_depth)
         return body
 
-    async def _read(self, headers: dict[str, str], receive: Receive) -> bytes:
-        limit = self._settings.body_bytes
+    async def _read(self, headers: dict[str, str], receive: Receive, limit: int) -> bytes:
         refusal = BodyRefused(f"The body is larger than {limit} bytes.", code="body_too_large", status=413)
         declared = headers.get("content-length", "0")
         if not declared.isdigit() or int(declared) > limit:
@@ -141,6 +145,23 @@ def _headers(error: Exception) -> dict[str, str]:
     return dict(getattr(error, "headers", {}))
 
 
+def _answer(
+    show_error: ShowError,
+    scope: Scope,
+    status: int,
+    code: str,
+    message: str,
+    field: str | None,
+    headers: dict[str, str],
+) -> Response:
+    """The answer to a request that failed: a page where people look, else the one shape."""
+    shown = show_error(scope, status, code, message)
+    if shown is None:
+        return error_response(status, code, message, field, scope["state"]["request_id"], headers)
+    shown.headers.update(headers)
+    return shown
+
+
 def error_response(
     status: int,
     code: str,
@@ -154,27 +175,28 @@ def error_response(
     return JSONResponse(body, status_code=status, headers=headers)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Makes every error that a route can raise answer in the one shape."""
+def install_error_handlers(app: FastAPI, show_error: ShowError) -> None:
+    """Makes every error that a route can raise answer in the one shape, or as a page where people look."""
 
-    def raised(request: Request, error: Exception) -> JSONResponse:
+    def answer(
+        request: Request, status: int, code: str, message: str, field: str | None, headers: dict[str, str]
+    ) -> Response:
+        return _answer(show_error, request.scope, status, code, message, field, headers)
+
+    def raised(request: Request, error: Exception) -> Response:
         assert isinstance(error, ScreenerError | RegistryError)
-        return error_response(
-            error.status, error.code, error.message, error.field, request.state.request_id, _headers(error)
-        )
+        return answer(request, error.status, error.code, error.message, error.field, _headers(error))
 
-    def invalid(request: Request, error: Exception) -> JSONResponse:
+    def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         refused = validation_refusal(error.errors())
-        return error_response(422, refused.code, refused.message, refused.field, request.state.request_id)
+        return answer(request, 422, refused.code, refused.message, refused.field, {})
 
-    def http(request: Request, error: Exception) -> JSONResponse:
+    def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = _HTTP_CODES.get(error.status_code, "invalid_request")
         message = "No such path." if error.status_code == 404 else "The request cannot be served."
-        return error_response(
-            error.status_code, code, message, None, request.state.request_id, dict(error.headers or {})
-        )
+        return answer(request, error.status_code, code, message, None, dict(error.headers or {}))
 
     app.add_exception_handler(ScreenerError, raised)
     app.add_exception_handler(RegistryError, raised)

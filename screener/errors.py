@@ -8,6 +8,7 @@ ScreenerError
 │   ├── ImageUnusable         one picture that cannot be shown to a buyer either
 │   └── IdempotencyMismatch   the same key with another body
 ├── ScreeningNotFound (404)
+├── ReviewRefused (409)       a case of the review queue that is not in the state for it
 ├── Overloaded (503)          more work queued than can be done in time; the only 5xx the service answers on purpose
 ├── BundleRefused             an encoder bundle that is damaged, foreign or of another format
 ├── JudgeRefused              a judge that is damaged, of another format or of other features
@@ -73,6 +74,13 @@ class ScreeningNotFound(ScreenerError):
 
     code = "not_found"
     status = 404
+
+
+class ReviewRefused(ScreenerError):
+    """What was asked does not fit the present state of the case; `code` says why."""
+
+    code = "review_refused"
+    status = 409
 
 
 class Overloaded(ScreenerError):

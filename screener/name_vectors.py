@@ -89,6 +89,11 @@ def text_point(bundle: Bundle) -> OperatingPoint | None:
     return point
 
 
+def text_key(text: str) -> str:
+    """The key under which a text's vector is kept."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def names_of(brands: Iterable[Brand]) -> list[tuple[str, str]]:
     """Brand id and spelling: each brand's name, and its aliases that have Latin letters, which most towers read."""
     return [
@@ -111,7 +116,7 @@ def load_names(
         return None
     rows = names_of(brands.values())
     texts = list(dict.fromkeys(name for _, name in rows))
-    keys = {text: (hashlib.sha256(text.encode()).hexdigest(), VIEW) for text in texts}
+    keys = {text: (text_key(text), VIEW) for text in texts}
     with database.read() as connection:
         known = embeddings.load(connection, encoder.bundle.id, keys.values(), encoder.bundle.dim)
     missing = [text for text in texts if keys[text] not in known]

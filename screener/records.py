@@ -3,19 +3,26 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from brands import audit
-from brands.schema import idempotency, screening_images, screenings
+from brands.ids import is_id
+from brands.model import Price
+from brands.schema import brands, idempotency, reviews, screening_images, screening_matches, screenings
 from screener import embeddings, facts_store
 from screener.embeddings import Embedding
-from screener.errors import IdempotencyMismatch, ScreeningNotFound
+from screener.errors import IdempotencyMismatch, Overloaded, ScreeningNotFound
 from screener.judging.features import VERSION
 from screener.picture_facts import PictureFacts
+from screener.review import trends
+from screener.review.value import expected_value
+
+REVIEWED: Final = ("prompt", "review")
+"""Verdicts that put a screening into the queue of people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +69,7 @@ def save(
     request: Mapping[str, Any],
     answer: Mapping[str, Any],
     known_fake: bool,
+    usual_price: Price | None,
     features: NDArray[np.float32],
     new: Sequence[Embedding],
     facts: Mapping[str, PictureFacts],
@@ -69,11 +77,13 @@ def save(
 ) -> Mapping[str, Any]:
     """Writes a screening, or gives the answer that the same request got while this one was being judged.
 
-    `known_fake` says that a picture surely copies a known fake's; `features` (F,) are those that were judged.
+    `known_fake` says that a picture surely copies a known fake's; `usual_price` is what the recognised brand's goods of
+    the category cost; `features` (F,) are those that were judged.
     """
     audit.lock(connection)  # also makes the look and the insert below one step on PostgreSQL
     if (earlier := earlier_answer(connection, repeat)) is not None:
         return earlier
+    _check_brands(connection, answer)
     connection.execute(
         sa.insert(screenings).values(
             id=answer["id"],
@@ -94,7 +104,19 @@ def save(
             answer=answer,
             rescreen=answer["rescreen"],
             created_at=at,
+            last_event_at=at,
         )
+    )
+    _save_matches(connection, answer)
+    if answer["verdict"] in REVIEWED:
+        _queue(connection, answer, expected_value(answer, request["price"], usual_price, known_fake), at)
+    trends.count(
+        connection,
+        answer["brand"]["id"],
+        at,
+        screened=1,
+        prompted=int(answer["verdict"] in REVIEWED),
+        review=int(answer["verdict"] == "review"),
     )
     if answer["images"]:
         connection.execute(
@@ -133,6 +155,44 @@ def save(
     return answer
 
 
+def _save_matches(connection: sa.Connection, answer: Mapping[str, Any]) -> None:
+    """The evidence by reference and brand."""
+    if answer["evidence"]:
+        shared = {"screening_id": answer["id"], "verdict": answer["verdict"]}
+        names = ("reference_id", "brand_id", "kind", "use", "score")
+        connection.execute(
+            sa.insert(screening_matches),
+            [
+                {**shared, "position": position, **{name: entry[name] for name in names}}
+                for position, entry in enumerate(answer["evidence"])
+            ],
+        )
+
+
+def _check_brands(connection: sa.Connection, answer: Mapping[str, Any]) -> None:
+    """Nothing is written of a brand that was erased while its listing was judged by what was served a moment ago."""
+    named = {answer["brand"]["id"]} | {entry["brand_id"] for part in ("evidence", "words") for entry in answer[part]}
+    named.discard(None)
+    if named and set(connection.execute(sa.select(brands.c.id).where(brands.c.id.in_(named))).scalars()) != named:
+        raise Overloaded("What is served changes; try again.", code="not_ready")
+
+
+def _queue(connection: sa.Connection, answer: Mapping[str, Any], value: float, at: datetime) -> None:
+    """A case for people to look at (`screener.review.queue`)."""
+    connection.execute(
+        sa.insert(reviews).values(
+            screening_id=answer["id"],
+            brand_id=answer["brand"]["id"],
+            state="open",
+            appealed=False,
+            shown=answer["prompt"] is not None,
+            value=value,
+            weight=value,
+            queued_at=at,
+        )
+    )
+
+
 def fetch(connection: sa.Connection, screening_id: str) -> dict[str, Any]:
     """The answer of a screening.
 
@@ -140,9 +200,8 @@ def fetch(connection: sa.Connection, screening_id: str) -> dict[str, Any]:
     ------
     ScreeningNotFound
     """
-    answer: dict[str, Any] | None = connection.execute(
-        sa.select(screenings.c.answer).where(screenings.c.id == screening_id)
-    ).scalar_one_or_none()
+    query = sa.select(screenings.c.answer).where(screenings.c.id == screening_id)
+    answer: dict[str, Any] | None = connection.execute(query).scalar_one_or_none() if is_id(screening_id) else None
     if answer is None:
         raise ScreeningNotFound("No such screening.")
     return answer

@@ -82,6 +82,6 @@ def _pictures(directory: Directory) -> dict[str, set[str]]:
     """The pictures of brands' goods by SHA-256, with the brands; what only looks like a brand's is not among them."""
     found: dict[str, set[str]] = {}
     for entry in directory.entries.values():
-        if entry.kind != "negative":
+        if entry.kind != "negative" and not entry.described:
             found.setdefault(entry.sha256, set()).add(entry.brand_id)
     return found

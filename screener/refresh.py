@@ -34,7 +34,6 @@ from screener.picture_facts import PictureFacts
 from screener.preprocess import WHOLE
 from screener.reading import Reader
 from screener.reference_words import ReferenceWords
-from screener.regions import reference_view
 from screener.release import Release, Serving, read_pointer, write_pointer
 from screener.workers import Decoded, DecodePool
 
@@ -170,7 +169,7 @@ class Refresher:
         matrix = np.empty((len(entries), dim), dtype=np.float32)
         missing: dict[tuple[str, str], list[int]] = {}
         for start in range(0, len(entries), _LOAD_AT_ONCE):
-            keys = [(entry.sha256, reference_view(entry.box)) for entry in entries[start : start + _LOAD_AT_ONCE]]
+            keys = [(entry.sha256, entry.view) for entry in entries[start : start + _LOAD_AT_ONCE]]
             with self._database.read() as connection:
                 stored = embeddings.load(connection, encoder_id, keys, dim)
             for row, key in enumerate(keys, start):
@@ -203,8 +202,8 @@ class Refresher:
             if decoded is None:
                 return None
             vectors = self._encoder.encode_pixels(decoded.pixels)
-            view, regions = reference_view(entry.box), ((0, entry.box or WHOLE),)
-            return Embedding(entry.sha256, view, regions, as_stored(vectors)), decoded.facts
+            regions = ((0, entry.box or WHOLE),)
+            return Embedding(entry.sha256, entry.view, regions, as_stored(vectors)), decoded.facts
 
         with ThreadPoolExecutor(_THREADS, thread_name_prefix="embed") as threads:
             made = [found for found in threads.map(one, entries) if found]
@@ -212,6 +211,9 @@ class Refresher:
 
     def _decoded(self, entry: Entry) -> Decoded | None:
         """A reference's picture and its box; None, and a line in the log, for one that cannot be read."""
+        if entry.described:  # by another encoder than the present one
+            log.error("reference_unusable", reference=entry.reference_id, code="encoder_differs")
+            return None
         try:
             return self._pool.decode(self._blobs.get(entry.sha256), [entry.box or WHOLE])
         except (ScreenerError, RegistryError) as error:
@@ -227,7 +229,10 @@ class Refresher:
         for start in range(0, len(pictures), _LOAD_AT_ONCE):
             with self._database.read() as connection:
                 found |= facts_store.load_hashes(connection, pictures[start : start + _LOAD_AT_ONCE])
-        todo = [entry for sha256, entry in whole.items() if sha256 not in found]
+        described = [sha256 for sha256, entry in whole.items() if sha256 not in found and entry.described]
+        with self._database.read() as connection:
+            found |= facts_store.load_hashes(connection, described, described=True)
+        todo = [entry for sha256, entry in whole.items() if sha256 not in found and not entry.described]
         for start in range(0, len(todo), _EMBED_AT_ONCE):
             chunk = todo[start : start + _EMBED_AT_ONCE]
             with ThreadPoolExecutor(_THREADS, thread_name_prefix="facts") as threads:

@@ -47,6 +47,10 @@ def region_uses(count: int, dense: Dense | None) -> list[tuple[str, ...]]:
     return [COMPARED] * (count - len(windows)) + [window.uses for window in windows]
 
 
-def reference_view(box: Box | None) -> str:
-    """The name under which a reference's one vector is kept: the whole picture, or the place of the mark in it."""
-    return "whole" if box is None else "box:" + ",".join(repr(float(side)) for side in box)
+def reference_view(box: Box | None, *, described: bool = False) -> str:
+    """The name under which a reference's one vector is kept: the whole picture, or the place of the mark in it.
+
+    A vector that came with a description (`described`), and not from a picture here, stands beside what is computed.
+    """
+    view = "whole" if box is None else "box:" + ",".join(repr(float(side)) for side in box)
+    return f"described-{view}" if described else view

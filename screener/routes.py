@@ -14,9 +14,8 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 
-from brands.auth import require
+from brands.auth import Access
 from brands.database import Database
-from brands.keys import Keys
 from brands.model import ApiKey
 from index.live import Live
 from screener import records, strict_json
@@ -64,16 +63,16 @@ _ERRORS: dict[int | str, dict[str, Any]] = {
 
 
 def screening_router(
-    screener: Screener, *, database: Database, keys: Keys, settings: Settings, metrics: Metrics, threads: int
+    screener: Screener, *, database: Database, access: Access, settings: Settings, metrics: Metrics, threads: int
 ) -> APIRouter:
     """The routes under `/v1/screenings`; `threads` screenings are judged at once, the others wait their turn."""
     router = APIRouter(prefix="/v1/screenings", tags=["screenings"])
     executor = ThreadPoolExecutor(threads, thread_name_prefix="screening")
-    hook = require(keys, "hook")
+    caller = access.caller
     waiting = 0
 
     @router.post("", response_model=ScreeningOut, responses=_ERRORS, openapi_extra={"requestBody": _REQUEST_BODY})
-    async def add_screening(request: Request, key: ApiKey = Depends(hook)) -> JSONResponse:
+    async def add_screening(request: Request, key: ApiKey = Depends(caller)) -> JSONResponse:
         """Screens a listing. With an `Idempotency-Key` header, the same request again gets the same answer."""
         nonlocal waiting
         if waiting >= settings.max_waiting:
@@ -89,7 +88,7 @@ def screening_router(
             metrics.waiting.set(waiting)
 
     @router.get("/{screening_id}", response_model=ScreeningOut, responses={404: {"model": ErrorOut}})
-    def get_screening(screening_id: str, key: ApiKey = Depends(hook)) -> JSONResponse:
+    def get_screening(screening_id: str, key: ApiKey = Depends(caller)) -> JSONResponse:
         """Shows the answer of a screening again."""
         with database.read() as connection:
             return JSONResponse(records.fetch(connection, screening_id))

@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from brands import audit
 from brands.blobs import FolderBlobs
 from brands.database import Database
 from index.live import Live
 from screener import records
 from screener.answers import Reading, answer_of
 from screener.errors import Overloaded
+from screener.governance.exposure import withheld
 from screener.judging.evidence import Evidence, copies_known_fake, copy_words, feature_values
 from screener.judging.history import read_history
 from screener.listing import Listing
@@ -26,6 +28,7 @@ from screener.reading import PictureTexts
 from screener.recognise import names_in, recognise
 from screener.records import Repeat
 from screener.release import Serving
+from screener.retention.pictures import forget_pictures
 from screener.settings import Settings
 
 
@@ -130,20 +133,33 @@ class Screener:
             for data, picture in zip(submission.images, looked, strict=True):
                 if picture.status != "unusable":
                     self._blobs.put(data)
-        with self._database.write() as connection:
-            recorded = records.save(
-                connection,
-                repeat=repeat,
-                seller_id=listing.seller_id,
-                encoder_id=serving.encoder.bundle.id,
-                request=listing.record(),
-                answer=answer,
-                known_fake=copies_known_fake(matches),
-                features=values,
-                new=[picture.embedding for picture in looked if picture.embedding and not picture.cached],
-                facts={picture.sha256: picture.facts for picture in looked if picture.facts and not picture.cached},
-                at=at,
-            )
+        try:
+            with self._database.write() as connection:
+                audit.lock(connection)  # what was shown so far is counted by one screening after the other
+                answer = withheld(connection, answer, serving.policy.undecided, at)
+                recorded = records.save(
+                    connection,
+                    repeat=repeat,
+                    seller_id=listing.seller_id,
+                    encoder_id=serving.encoder.bundle.id,
+                    request=listing.record(),
+                    answer=answer,
+                    known_fake=copies_known_fake(matches),
+                    usual_price=evidence.brand.price_for(listing.category) if evidence.brand else None,
+                    features=values,
+                    new=[picture.embedding for picture in looked if picture.embedding and not picture.cached],
+                    facts={picture.sha256: picture.facts for picture in looked if picture.facts and not picture.cached},
+                    at=at,
+                )
+                if self._keeps(recorded):  # a deletion may have come between the bytes and the row that names them
+                    for data, picture in zip(submission.images, looked, strict=True):
+                        if picture.status != "unusable" and not self._blobs.exists(picture.sha256):
+                            self._blobs.put(data)
+        except Overloaded:
+            with self._database.write() as connection:  # no row names what was just stored
+                audit.lock(connection)
+                forget_pictures(connection, self._blobs, {picture.sha256 for picture in looked})
+            raise
         watch.lap("record")
         for stage, milliseconds in watch.result(submission.started).items():
             self._metrics.stage_seconds.labels(stage).observe(milliseconds / 1000)

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -11,17 +12,23 @@ import structlog
 
 from brands.blobs import FolderBlobs
 from brands.database import Database
+from brands.doors import Doors
 from brands.durable import make_folder
 from brands.errors import RegistryError
 from brands.ids import utc_now
 from brands.keys import Keys
 from brands.registry import Registry
 from brands.secret import load_or_create_secret
+from brands.sessions import Sessions
+from brands.signing import load_signer
 from index.errors import IndexRefused
 from index.live import Live
 from screener.bundle import load_bundle
 from screener.encoder import Encoder
 from screener.errors import ScreenerError
+from screener.governance.inspector import ReferenceInspector
+from screener.governance.recent import RecentListings
+from screener.governance.standing import Trust
 from screener.judging.model import load_judge
 from screener.judging.policy import load_policy
 from screener.metrics import Metrics
@@ -30,6 +37,9 @@ from screener.preprocess import WHOLE
 from screener.reading import PictureTexts, open_reader
 from screener.refresh import Refresher
 from screener.release import Serving
+from screener.retention.due import Periods, Retention
+from screener.retention.erase import Eraser
+from screener.retention.janitor import Janitor
 from screener.screening import Screener
 from screener.settings import Settings
 from screener.workers import DecodePool
@@ -64,7 +74,13 @@ class Truth:
         self.database.migrate()
         self.blobs = FolderBlobs(settings.data_dir / "blobs")
         self.registry = Registry(self.database, self.blobs, utc_now)
-        self.keys = Keys(self.database, load_or_create_secret(settings.data_dir / "secret"), utc_now)
+        secret = load_or_create_secret(settings.data_dir / "secret")
+        self.keys = Keys(self.database, secret, utc_now)
+        self.sessions = Sessions(self.database, secret, self.keys, utc_now)
+        self.signer = load_signer(settings.data_dir / "signing-key")
+        periods = Periods(flagged=settings.retention_days, clear=settings.retention_clear_days)
+        self.retention = Retention(self.database, self.blobs, self.signer, settings.data_dir, periods)
+        self.eraser = Eraser(self.database, self.blobs, self.signer, settings.data_dir, utc_now)
 
     def close(self) -> None:
         """Closes the database."""
@@ -90,6 +106,11 @@ class Service:
     pictures: PictureReader
     texts: PictureTexts | None
     screener: Screener
+    inspector: ReferenceInspector
+    doors: Doors
+    recent: RecentListings
+    trust: Trust
+    janitor: Janitor
     _stop: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
 
@@ -127,7 +148,7 @@ class Service:
         pause = self.truth.settings.refresh_seconds
         while not self._stop.wait(pause):
             started = time.monotonic()
-            for step in (self.refresher.refresh, self._read_some, self.truth.keys.write_uses):
+            for step in self._steps():
                 try:
                     step()
                 except (RegistryError, IndexRefused, ScreenerError, OSError) as error:
@@ -138,6 +159,24 @@ class Service:
             # A large index takes seconds to build: under steady uploads, building may not take every other core.
             busy = time.monotonic() - started
             pause = max(self.truth.settings.refresh_seconds, min(REST * busy, MOST_REST_SECONDS))
+
+    def _steps(self) -> tuple[Callable[[], object], ...]:
+        """What is done every few seconds; what was decided and let in comes before the index is built."""
+        return (
+            self.trust.expire,
+            self.trust.follow,
+            self.doors.settle_waiting,
+            self.refresher.refresh,
+            self._remember,
+            self._read_some,
+            self.truth.keys.write_uses,
+            self.janitor.sign,
+            self.janitor.expire,
+            self.janitor.sweep,
+        )
+
+    def _remember(self) -> None:
+        self.recent.append_new(utc_now())
 
     def _read_some(self) -> None:
         self.refresher.read_references(most=READ_AT_ONCE)
@@ -176,6 +215,16 @@ def open_service(settings: Settings) -> Service:
         database=truth.database, pool=pool, metrics=metrics, threads=settings.decode_workers + settings.encode_workers
     )
     texts = PictureTexts(reader=reader, database=truth.database, pool=pool, now=utc_now) if reader else None
+    recent = RecentListings(settings.data_dir, bundle, truth.database)
+    inspector = ReferenceInspector(
+        database=truth.database,
+        blobs=truth.blobs,
+        pool=pool,
+        encoder=encoder,
+        live=live,
+        recent=recent,
+        now=utc_now,
+    )
     return Service(
         truth=truth,
         encoder=encoder,
@@ -196,6 +245,18 @@ def open_service(settings: Settings) -> Service:
         metrics=metrics,
         pictures=pictures,
         texts=texts,
+        inspector=inspector,
+        doors=Doors(truth.registry, inspector, utc_now),
+        recent=recent,
+        trust=Trust(truth.database, utc_now),
+        janitor=Janitor(
+            database=truth.database,
+            signer=truth.signer,
+            retention=truth.retention,
+            every=settings.audit_checkpoint_every,
+            live=live,
+            now=utc_now,
+        ),
         screener=Screener(
             database=truth.database,
             blobs=truth.blobs,

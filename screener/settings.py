@@ -1,13 +1,17 @@
 """Settings of the service, from the environment (prefix `SCREENER_`); `docs/settings.md` is generated from here."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from screener.errors import BundleRefused
 from screener.gate import Limits
+from screener.rates import rate
+
+Rate = Annotated[str, AfterValidator(lambda text: str(rate(text)) and text)]
+"""How often something may happen, as `limits` reads it."""
 
 EMBEDDED_BUNDLES = Path(__file__).parent / "models"
 EMBEDDED_JUDGE = Path(__file__).parent / "judges" / "default"
@@ -56,6 +60,32 @@ class Settings(BaseSettings):
     keep_images: Literal["flagged", "all", "none"] = Field(
         "flagged",
         description="Which screened pictures are stored: of listings not answered `clear`, of all, or of none.",
+    )
+
+    rate_machine: Rate = Field(
+        "6000/minute", description="Requests that one key of a machine may send, such as `100/second` or `6000/minute`."
+    )
+    rate_person: Rate = Field(
+        "3000/minute",
+        description="Changes through the pages that one signed-in key may send; each uploaded picture is one or two.",
+    )
+    rate_sign_in: Rate = Field("10/minute", description="Attempts to sign in that one address may make.")
+    secure_cookies: bool = Field(
+        False, description="Send the session's cookie over HTTPS only; set it wherever the pages are behind TLS."
+    )
+
+    audit_checkpoint_every: int = Field(
+        1000, ge=1, le=1_000_000, description="Rows of the audit log between two signed checkpoints."
+    )
+    retention_days: int = Field(
+        1185,
+        ge=1,
+        le=36_500,
+        description="Days that a flagged listing's screening and pictures are kept after the last event: the screening,"
+        " a seller's response, a decision. A legal hold keeps them longer.",
+    )
+    retention_clear_days: int = Field(
+        400, ge=1, le=36_500, description="The same for listings answered `clear` that no person was asked about."
     )
 
     body_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest request body, in bytes.")

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -19,6 +20,10 @@ from brands.blobs import FolderBlobs
 from brands.database import Database
 from brands.keys import Keys
 from brands.registry import Registry
+
+# A machine that is busy with something else must not fail a property.
+hypothesis.settings.register_profile("no_deadline", deadline=None)
+hypothesis.settings.load_profile("no_deadline")
 
 _LOCAL_POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
 

@@ -13,6 +13,9 @@ import httpx
 from fault_kit import START_SECONDS, Server
 from service_kit import encoded, picture
 
+LET_IN = {"override": True, "reason": "drawn shapes may look alike"}
+"""A second person's approval, whatever the impact check says of a drawn picture."""
+
 
 @dataclass(frozen=True)
 class Publish:
@@ -27,8 +30,10 @@ class Publish:
 class Ledger:
     """What the server said that it has, over all its lives; `unsure` is what it was killed over."""
 
+    offered: dict[str, bytes] = field(default_factory=dict)
+    """Reference id to the picture that was uploaded and that nobody is known to have approved."""
     references: dict[str, bytes] = field(default_factory=dict)
-    """Reference id to the picture that was uploaded."""
+    """Reference id to the picture that was uploaded and approved."""
     withdrawn: set[str] = field(default_factory=set)
     maybe_withdrawn: set[str] = field(default_factory=set)
     screenings: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -42,24 +47,26 @@ class Ledger:
 
     @property
     def acknowledged(self) -> int:
-        return len(self.references) + len(self.withdrawn) + len(self.screenings)
+        return len(self.offered) + len(self.references) + len(self.withdrawn) + len(self.screenings)
 
 
 class Traffic:
-    """Threads that upload and withdraw references and publish listings until the server is gone."""
+    """Threads that upload, approve and withdraw references and publish listings until the server is gone."""
 
     def __init__(
         self,
         server: Server,
         headers: dict[str, str],
+        second: dict[str, str],
         brand_id: str,
         ledger: Ledger,
         *,
         seed: str,
         acknowledged: Callable[[], None],
     ) -> None:
-        """`acknowledged` is called after each answer, in the thread that got it."""
+        """`second` is the key of who approves; `acknowledged` is called after each answer, in its thread."""
         self._server, self._headers, self._brand_id, self._ledger = server, headers, brand_id, ledger
+        self._second = second
         self._acknowledged, self._seed = acknowledged, seed
         work = (self._upload, self._publish, self._publish, self._withdraw)
         self._go = threading.Barrier(len(work) + 1)
@@ -96,10 +103,17 @@ class Traffic:
             f"/v1/brands/{self._brand_id}/references", data={"kind": "known_fake"}, files={"image": image}
         )
         with self._ledger.lock:
-            if response.status_code == 201:
-                self._ledger.references[response.json()["id"]] = image
-            else:
+            if response.status_code != 201:
                 self._ledger.refused.append(response.text)
+                return
+            reference = response.json()["id"]
+            self._ledger.offered[reference] = image
+        approved = client.post(f"/v1/references/{reference}/approve", json=LET_IN, headers=self._second)
+        with self._ledger.lock:
+            if approved.status_code == 200 and approved.json()["state"] == "active":
+                self._ledger.references[reference] = self._ledger.offered.pop(reference)
+            elif "never_served" not in approved.text:  # one large shape may cover the whole picture
+                self._ledger.refused.append(approved.text)
 
     def _publish(self, client: httpx.Client, chance: random.Random) -> None:
         number = chance.getrandbits(60)

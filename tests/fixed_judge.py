@@ -46,6 +46,8 @@ review = 0.8
 hold = 0.97
 [category.watches]
 prompt = 0.3
+[exposure]
+undecided = 1000000
 """
 
 

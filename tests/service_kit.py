@@ -15,7 +15,7 @@ from starlette.testclient import TestClient
 from tiny_bundle import make_tiny_bundle
 
 import serve
-from brands.model import AuthorisedSeller, Brand, BrandDetails, Price, Reference, ReferenceKind
+from brands.model import AuthorisedSeller, Brand, BrandDetails, Price, Reference, ReferenceKind, ReferenceState
 from screener.service import Service, open_service
 from screener.settings import Settings
 
@@ -63,10 +63,18 @@ class Kit:
             ),
         )
 
-    def add_reference(self, brand: Brand, kind: ReferenceKind, image: Image.Image) -> Reference:
-        data = encoded(image)
+    def add_reference(
+        self, brand: Brand, kind: ReferenceKind, image: Image.Image, *, state: ReferenceState = "active"
+    ) -> Reference:
+        """Straight into the registry: no person and no impact check is asked."""
         return self.service.truth.registry.add_reference(
-            actor=ACTOR, brand_id=brand.id, kind=kind, data=data, width=image.width, height=image.height
+            actor=ACTOR,
+            brand_id=brand.id,
+            kind=kind,
+            data=encoded(image),
+            width=image.width,
+            height=image.height,
+            state=state,
         )
 
     def refresh(self) -> None:
@@ -82,9 +90,8 @@ class Kit:
         return self.client.post("/v1/screenings", files=files, headers=self.hook | (headers or {}))
 
 
-@contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[Kit]:
-    """A service in `folder` behind Starlette's test client, with a hook key and an admin key."""
+def open_tiny_service(folder: Path, **settings: Any) -> Service:
+    """A service in `folder` with the tiny bundle and the fixed judge; whoever opens it closes it."""
     bundle = folder / "bundle"
     if not bundle.exists():
         make_tiny_bundle(bundle)
@@ -97,7 +104,13 @@ def running(folder: Path, **settings: Any) -> Iterator[Kit]:
         "reading_ms": 0,  # the drawn shapes have no words
         "refresh_seconds": 0.05,
     } | settings
-    service = open_service(Settings(**values))
+    return open_service(Settings(**values))
+
+
+@contextmanager
+def running(folder: Path, **settings: Any) -> Iterator[Kit]:
+    """A service in `folder` behind Starlette's test client, with a hook key and an admin key."""
+    service = open_tiny_service(folder, **settings)
     try:
         service.refresher.refresh()
         keys = service.truth.keys

@@ -133,7 +133,7 @@ def test_facts_that_are_none_are_refused_by_field(kit: Kit, facts: dict[str, Any
     assert response.json()["error"]["field"].startswith("seller.")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     title=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=MAX_TITLE),
     description=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=500),

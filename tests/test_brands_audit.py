@@ -62,6 +62,7 @@ def test_the_hash_is_what_the_documentation_says(database: Database) -> None:
     _filled(database, 1)
     with database.read() as conn:
         stored = conn.execute(sa.select(rows)).one()
+    said = canonical_json({"name": "é\0", "n": 1.5})
     text = canonical_json(
         {
             "sequence": 1,
@@ -70,8 +71,8 @@ def test_the_hash_is_what_the_documentation_says(database: Database) -> None:
             "action": "brand.add",
             "kind": "brand",
             "object_id": "brd_0",
-            "before": None,
-            "after": {"name": "é\0", "n": 1.5},
+            "before_hash": None,
+            "after_hash": hashlib.sha256(f"{stored.salt}:{said}".encode()).hexdigest(),
             "previous": "0" * 64,
         }
     )
@@ -210,3 +211,18 @@ def test_verifying_streams(database: Database) -> None:
         sa.event.listen(conn, "after_execute", note)
         audit.verify(conn)
     assert seen == [None, 1000]
+
+
+def test_erased_words_leave_a_chain_that_still_fits(database: Database) -> None:
+    _filled(database, 5)
+    with database.write() as conn:
+        assert audit.redact(conn, ["brd_1", "brd_3", "nobody"]) == 2
+    with database.read() as conn:
+        report = audit.verify(conn)
+        said = conn.execute(sa.select(rows.c.after, rows.c.salt).order_by(rows.c.sequence)).all()
+    assert (report.ok, report.rows, report.redacted) == (True, 5, 2)
+    assert [row.after is None for row in said] == [False, True, False, True, False]
+    with database.write() as conn:
+        conn.execute(sa.update(rows).where(rows.c.sequence == 2).values(after={"name": "forged"}))
+    with database.read() as conn:
+        assert audit.verify(conn).first_bad == 2

@@ -81,7 +81,7 @@ def test_folders_become_brands(registry: Registry, tmp_path: Path) -> None:
     assert [(done, total) for _, done, total in seen] == [(i, 5) for i in range(1, 6)]
     (logo,) = registry.list_references(brand_id=first.brand.id, kind="logo")
     assert (logo.box, logo.source, logo.notes) == ((0, 0, 0.5, 0.5), "press kit", "first\nsecond")
-    assert (logo.state, logo.created_by, logo.width) == ("active", "cli:test", 40)
+    assert (logo.state, logo.created_by, logo.width) == ("pending", "cli:test", 40)
     assert registry.blobs.get(logo.image_sha256) == b"PIC 2"
 
 

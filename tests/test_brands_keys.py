@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from brands.database import Database
-from brands.errors import Conflict, Invalid
+from brands.errors import Conflict, Invalid, NotFound
 from brands.ids import is_id, new_id
-from brands.keys import CACHE_FOR, Keys
+from brands.keys import CACHE_FOR, OVERLAP, OVERLAP_MAX, Keys
 from brands.model import BrandDetails
 from brands.registry import Registry
 from brands.schema import api_keys
@@ -189,3 +189,43 @@ def test_identifiers_need_an_aware_time_since_1970() -> None:
         with pytest.raises(ValueError, match="time"):
             new_id("brd", bad)
     assert not is_id("brd_" + "0" * 31 + "\n")
+
+
+class TestRotation:
+    def test_both_keys_work_until_the_old_one_ends(self, keys: Keys, clock: StepClock) -> None:
+        old, old_text = keys.create(actor="cli:test", scope="reviewer", label="desk 4")
+        new, new_text = keys.rotate(actor="cli:test", key_id=old.id, keep=timedelta(hours=2))
+        assert (new.scope, new.label, new.rotated_from, new.expires_at) == ("reviewer", "desk 4", old.id, None)
+        assert [keys.authenticate(text) is not None for text in (old_text, new_text)] == [True, True]
+        clock.now += timedelta(hours=2)
+        assert [keys.authenticate(text) is not None for text in (old_text, new_text)] == [False, True]
+
+    def test_there_are_never_three(self, keys: Keys, clock: StepClock) -> None:
+        old, _ = keys.create(actor="cli:test", scope="hook")
+        new, _ = keys.rotate(actor="cli:test", key_id=old.id)
+        with pytest.raises(Conflict):
+            keys.rotate(actor="cli:test", key_id=old.id)
+        keys.revoke(actor="cli:test", key_id=new.id)  # a successor that leaked can be replaced
+        assert keys.rotate(actor="cli:test", key_id=old.id)[0].rotated_from == old.id
+        clock.now += OVERLAP
+        with pytest.raises(Conflict):
+            keys.rotate(actor="cli:test", key_id=old.id)
+
+    def test_a_key_does_not_live_longer_by_rotation(self, keys: Keys, clock: StepClock) -> None:
+        ends = clock.now + timedelta(hours=1)
+        old, old_text = keys.create(actor="cli:test", scope="hook", expires_at=ends)
+        new, new_text = keys.rotate(actor="cli:test", key_id=old.id, keep=timedelta(days=30))
+        assert new.expires_at == ends
+        clock.now = ends
+        assert [keys.authenticate(text) for text in (old_text, new_text)] == [None, None]
+
+    def test_what_cannot_be_rotated(self, keys: Keys) -> None:
+        key, _ = keys.create(actor="cli:test", scope="hook")
+        for keep in (timedelta(hours=-1), OVERLAP_MAX + timedelta(seconds=1)):
+            with pytest.raises(Invalid):
+                keys.rotate(actor="cli:test", key_id=key.id, keep=keep)
+        with pytest.raises(NotFound):
+            keys.rotate(actor="cli:test", key_id="key_" + "0" * 32)
+        keys.revoke(actor="cli:test", key_id=key.id)
+        with pytest.raises(Conflict):
+            keys.rotate(actor="cli:test", key_id=key.id)

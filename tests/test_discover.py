@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 from fastapi import FastAPI
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from service_kit import encoded, picture, running
@@ -23,10 +23,12 @@ from tiny_bundle import make_tiny_bundle
 from typer import Typer
 from typer.testing import CliRunner
 
+from brands.auth import Access
 from brands.database import Database
 from brands.ids import new_id
 from brands.schema import screening_images, screenings
 from screener import embeddings, texts_store
+from screener.access import ROUTES
 from screener.bundle import Bundle, OperatingPoint, load_bundle
 from screener.cli_discover import discover as discover_command
 from screener.discover import find_discoveries
@@ -106,7 +108,6 @@ def as_pairs(edges: Edges) -> set[tuple[int, int]]:
 
 class TestMutualNeighbours:
     @given(st.integers(0, 10_000), st.integers(0, 40), st.integers(1, 6), st.floats(-0.5, 0.8))
-    @settings(deadline=None)
     def test_is_what_comparing_all_pairs_gives(self, seed: int, rows: int, count: int, least: float) -> None:
         vectors = units(np.random.default_rng(seed), rows, 8)
         cosines = vectors.astype(np.float64) @ vectors.astype(np.float64).T
@@ -142,7 +143,6 @@ class TestCommunities:
         assert join_pieces(np.arange(3), Edges(none, none, np.empty(0, np.float32))).tolist() == [0, 1, 2]
 
     @given(st.integers(0, 1000), st.integers(2, 30), st.integers(0, 80))
-    @settings(deadline=None)
     def test_labels_stay_inside_connected_components(self, seed: int, nodes: int, links: int) -> None:
         rng = np.random.default_rng(seed)
         pairs = {tuple(sorted(pair)) for pair in rng.integers(0, nodes, (links, 2)).tolist() if pair[0] != pair[1]}
@@ -554,7 +554,12 @@ class TestThroughTheService:
             moment = [datetime.now(UTC)]
             app = FastAPI()
             app.include_router(
-                discovery_router(truth.database, truth.keys, lambda: kit.service.encoder.bundle, lambda: moment[0])
+                discovery_router(
+                    truth.database,
+                    Access(truth.keys, truth.sessions, ROUTES),
+                    lambda: kit.service.encoder.bundle,
+                    lambda: moment[0],
+                )
             )
             with TestClient(app) as client:
                 found = client.get("/v1/discoveries?since_days=7&most=5", headers=kit.admin).json()

@@ -26,7 +26,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 from fault_kit import ROOT, SLICE, START_SECONDS, Launcher, Server, decode_workers, launching, wait_for_end
-from fault_traffic import Ledger, Traffic, connect, record, send
+from fault_traffic import LET_IN, Ledger, Traffic, connect, record, send
 from service_kit import ACTOR, Kit, encoded, picture, running
 from sqlalchemy import event
 from tiny_bundle import make_tiny_bundle
@@ -68,12 +68,15 @@ class Generations:
         self.ledger, self.kinds, self.starts = Ledger(), Counter[str](), list[float]()
         self.temporary_files = 0
         self.headers: dict[str, str] = {}
+        self.second: dict[str, str] = {}
         self.brand_id = ""
 
     def prepare(self) -> None:
-        """A key and a brand, from a process beside the server."""
+        """Keys of two people and a brand, from a process beside the server."""
         keys = Keys(self.database, load_or_create_secret(self.data / "secret"), utc_now)
-        self.headers = {"Authorization": f"Bearer {keys.create(actor=ACTOR, scope='admin')[1]}"}
+        self.headers, self.second = (
+            {"Authorization": f"Bearer {keys.create(actor=ACTOR, scope='admin')[1]}"} for _ in range(2)
+        )
         registry = Registry(self.database, FolderBlobs(self.data / "blobs"), utc_now)
         self.brand_id = registry.add_brand(actor=ACTOR, details=BrandDetails(name="Norvell")).id
 
@@ -103,7 +106,9 @@ class Generations:
         with connect(server, self.headers) as client:
             before = client.get("/readyz").json()["snapshot"]
             upload = {"kind": "authentic"}, {"image": encoded(picture(0))}
-            client.post(f"/v1/brands/{self.brand_id}/references", data=upload[0], files=upload[1]).raise_for_status()
+            path = f"/v1/brands/{self.brand_id}/references"
+            offered = client.post(path, data=upload[0], files=upload[1]).raise_for_status().json()["id"]
+            client.post(f"/v1/references/{offered}/approve", json=LET_IN, headers=self.second).raise_for_status()
             while client.get("/readyz").json()["snapshot"] == before:
                 assert not server.ended(SLICE)
         assert len(list((self.data / "index").glob("snp_*"))) <= KEEP
@@ -129,7 +134,9 @@ class Generations:
                 enough.set()
 
         label = f"{self.seed}/{self.kinds.total()}"
-        traffic = Traffic(server, self.headers, self.brand_id, self.ledger, seed=label, acknowledged=acknowledged)
+        traffic = Traffic(
+            server, self.headers, self.second, self.brand_id, self.ledger, seed=label, acknowledged=acknowledged
+        )
         traffic.start()
         if kind == "acknowledged":
             assert enough.wait(START_SECONDS)
@@ -200,6 +207,12 @@ class Generations:
             if reference in self.ledger.maybe_withdrawn and rows[reference].state == "withdrawn":
                 self.ledger.withdrawn.add(reference)
             assert rows[reference].state == ("withdrawn" if reference in self.ledger.withdrawn else "active")
+        for reference, image in self.ledger.offered.items():
+            assert blobs.get(rows[reference].image_sha256) == image
+            if rows[reference].state == "active":
+                self.ledger.references[reference] = image
+        for reference in self.ledger.references:
+            self.ledger.offered.pop(reference, None)
         self.ledger.maybe_withdrawn.clear()
         return {row.id for row in rows.values() if row.state == "active"}
 

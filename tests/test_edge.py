@@ -301,13 +301,13 @@ def test_not_ready_when_the_index_is_too_old(kit: Kit, monkeypatch: pytest.Monke
     assert (response.status_code, response.json()["status"]) == (503, "stale")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 def test_no_bytes_are_answered_with_a_server_error(kit: Kit, data: bytes) -> None:
     assert 400 <= post(kit, data).status_code < 500
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     changes=st.dictionaries(
         st.sampled_from(["listing_id", "title", "seller", "price", "brand", "images", "revision", "language"]),

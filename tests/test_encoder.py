@@ -88,7 +88,7 @@ def test_threads_share_one_encoder(encoder: Encoder) -> None:
             np.testing.assert_array_equal(got, expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 2**32 - 1), dim=st.integers(128, 768), zeros=st.sampled_from([0, 32, 64]))
 def test_a_kept_vector_comes_back_the_same_in_every_bit(seed: int, dim: int, zeros: int) -> None:
     raw = np.random.default_rng(seed).standard_normal((3, dim))

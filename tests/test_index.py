@@ -40,7 +40,7 @@ def build(root: Path, vectors: NDArray[np.float32], *, encoder_id: str = "enc_a"
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 2**32 - 1),
     count=st.integers(1, 80),

@@ -191,7 +191,7 @@ def rows() -> st.SearchStrategy[NDArray[np.float32]]:
     return st.tuples(*columns).map(lambda row: np.array(row, dtype=np.float32))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(row=rows(), column=st.integers(0, len(FEATURES) - 1), share=st.floats(0, 1))
 def test_no_feature_moves_the_probability_against_its_direction(
     served: Judge, judge: Judge, row: NDArray[np.float32], column: int, share: float
@@ -208,7 +208,7 @@ def test_no_feature_moves_the_probability_against_its_direction(
         assert np.array(before.contributions)[others] == pytest.approx(np.array(after.contributions)[others], abs=1e-6)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(row=rows())
 def test_bias_and_reasons_add_up_to_the_log_odds(served: Judge, row: NDArray[np.float32]) -> None:
     judgement = served.judge(row)

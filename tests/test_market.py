@@ -151,7 +151,7 @@ def test_every_language_has_every_phrase(language: str, market: Market) -> None:
             assert "{" not in made.title + made.description
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10_000))
 def test_a_disguise_changes_the_name(seed: int) -> None:
     shares = load_market().raw["words_all"]["disguises"]

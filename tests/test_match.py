@@ -229,7 +229,7 @@ def test_of_several_windows_the_one_most_alike_is_the_evidence(tmp_path: Path, d
     }
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))
 def test_matches_are_what_comparing_one_by_one_gives(tmp_path: Path, dense: Bundle, seed: int) -> None:
     generator = np.random.default_rng(seed)

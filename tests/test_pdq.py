@@ -82,7 +82,7 @@ def by_definition(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], int]:
     return np.packbits(bits[::-1]), min(steps // 90, 100)
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0.2, 1.0]))
 def test_matrices_do_what_the_loops_do(seed: int, contrast: float) -> None:
     smooth = np.asarray(scene(seed % 1000)).astype(float)

@@ -46,7 +46,7 @@ MODES = st.sampled_from(["shortest", "squash", "longest"])
 INTERPOLATIONS = st.sampled_from(["bicubic", "bilinear"])
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     width=st.integers(1, 400),
     height=st.integers(1, 400),

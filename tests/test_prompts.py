@@ -50,6 +50,7 @@ CODES = [
     "many_pictures",
     "pictures_blurred",
     "pictures_sharp",
+    "trust_not_earned",
     "other_details",
 ]
 MAIN_REASONS = [[code] for members in TOPICS.values() for code in sorted(members)] + [[]]

@@ -99,7 +99,7 @@ def test_clip_on_hard_texts(clean: str) -> None:
 _CHECKS: dict[str, Callable[[str], None]] = {}
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(text=TEXT)
 def test_clip_on_any_text(text: str) -> None:
     if "clip" not in _CHECKS:
@@ -107,7 +107,7 @@ def test_clip_on_any_text(text: str) -> None:
     _CHECKS["clip"](text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(text=TEXT)
 def test_own_merges_on_any_text(small_merges: Path, text: str) -> None:
     if "own" not in _CHECKS:
@@ -124,7 +124,7 @@ def test_own_merges_end_with_the_control_tokens(small_merges: Path) -> None:
     assert rows[0][-1] == tokenizer.vocab_size - 1
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(text=TEXT)
 @pytest.mark.parametrize("clean", ["whitespace", "canonicalize"])
 def test_hugging_face_on_any_text(hugging_face: Path, clean: str, text: str) -> None:

@@ -19,7 +19,7 @@ from training.facts_measure import measure_covers, measure_pdq, measure_sharpnes
 from training.sources import Source
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.sampled_from(sorted(COVERS)), st.integers(0, 2**32 - 1), st.sampled_from([(200, 160), (90, 300), (512, 512)]))
 def test_a_cover_hides_its_place_and_nothing_far_from_it(kind: str, seed: int, size: tuple[int, int]) -> None:
     rng = np.random.default_rng(seed)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper
 from PIL import ImageFont
@@ -99,7 +99,6 @@ def outcomes(draw: st.DrawFn) -> Outcome:
 
 
 @given(outcomes(), st.integers(0, 1000))
-@settings(deadline=None)
 def test_a_draw_gives_the_figures_of_the_pictures_drawn(outcome: Outcome, seed: int) -> None:
     rng, queries, total = np.random.default_rng(seed), len(outcome.truth), len(outcome.scores)
     picks = np.concatenate(
@@ -112,7 +111,6 @@ def test_a_draw_gives_the_figures_of_the_pictures_drawn(outcome: Outcome, seed: 
 
 
 @given(outcomes())
-@settings(deadline=None)
 def test_a_breakdown_adds_up_to_the_figures(outcome: Outcome) -> None:
     table = breakdown(outcome)["third"].values()
     queries = len(outcome.truth)

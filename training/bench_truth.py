@@ -1,6 +1,7 @@
 """Fills a registry with many references whose vectors are drawn, not computed: a benchmark needs their number only."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,8 @@ from screener.bundle import Bundle
 from screener.embeddings import Embedding
 from screener.encoder import as_stored
 from screener.picture_facts import PictureFacts
-from screener.preprocess import WHOLE
+from screener.preprocess import WHOLE, Box
+from screener.regions import reference_view
 
 _AT_ONCE = 2000
 _PER_CLUSTER = 30
@@ -73,14 +75,29 @@ def fill(database: Database, registry: Registry, bundle: Bundle, *, references: 
             }
             for number in chunk
         ]
-        pdq = generator.integers(0, 256, (len(chunk), 8, 32), dtype=np.uint8)
-        facts = {
-            hashes[number]: PictureFacts(800, 800, turned, 100, 0.5, 0.1, 0.0, None)
-            for number, turned in zip(chunk, pdq, strict=True)
-        }
-        new = [Embedding(hashes[number], "whole", ((0, WHOLE),), stored[number : number + 1]) for number in chunk]
         with database.write() as connection:
             connection.execute(sa.insert(schema.references), rows)
-            embeddings.store(connection, bundle.id, new, at)
-            facts_store.store(connection, facts, at)
+            describe(connection, bundle, [(sha256, None) for sha256 in hashes.values()], stored[start:], generator)
             bump_version(connection)
+
+
+def describe(
+    connection: sa.Connection,
+    bundle: Bundle,
+    pictures: Sequence[tuple[str, Box | None]],
+    stored: NDArray[np.float16],
+    generator: np.random.Generator,
+) -> None:
+    """Stores the first of the vectors (n, d), and drawn facts, as those of pictures and places in them."""
+    at = datetime.now(UTC)
+    pdq = generator.integers(0, 256, (len(pictures), 8, 32), dtype=np.uint8)
+    facts = {
+        sha256: PictureFacts(800, 800, turned, 100, 0.5, 0.1, 0.0, None)
+        for (sha256, _), turned in zip(pictures, pdq, strict=True)
+    }
+    new = [
+        Embedding(sha256, reference_view(box), ((0, box or WHOLE),), stored[number : number + 1])
+        for number, (sha256, box) in enumerate(pictures)
+    ]
+    embeddings.store(connection, bundle.id, new, at)
+    facts_store.store(connection, facts, at)

@@ -39,7 +39,7 @@ def run_benchmark(*, references: int, listings: int, peer_listings: int, picture
     pictures to take, None draws noise over gradients.
     """
     folder = Path(tempfile.mkdtemp(prefix="screener-benchmark-"))
-    source = _Pictures(pictures)
+    source = Pictures(pictures)
     figures: dict[str, Any] = {"references": references, "cores": os.cpu_count()}
     settings = Settings(data_dir=folder)
     with Truth(settings) as truth:
@@ -65,7 +65,7 @@ def run_benchmark(*, references: int, listings: int, peer_listings: int, picture
     return figures
 
 
-class _Pictures:
+class Pictures:
     """An endless supply of 800-pixel JPEGs, every one of another hash."""
 
     def __init__(self, folder: Path | None):
@@ -103,7 +103,7 @@ def _jpeg(image: Image.Image) -> bytes:
     return buffer.getvalue()
 
 
-def _drive(client: ScreenerClient, source: _Pictures, count: int, concurrency: int) -> dict[str, Any]:
+def _drive(client: ScreenerClient, source: Pictures, count: int, concurrency: int) -> dict[str, Any]:
     """Screens `count` listings from `concurrency` threads."""
     prepared = iter([[source.take() for _ in range(PICTURES)] for _ in range(count)])
     lock, seconds, stages = threading.Lock(), list[float](), list[dict[str, float]]()
@@ -152,7 +152,7 @@ def _peak_memory(pid: int) -> int:
     return round(sum(peaks) / 1024)
 
 
-def _peer(source: _Pictures, count: int, references: int) -> dict[str, Any]:
+def _peer(source: Pictures, count: int, references: int) -> dict[str, Any]:
     """What a user would write with open_clip and FAISS, with all of torch's threads."""
     import faiss
     import torch

@@ -18,11 +18,13 @@ from .discover_measure import discover
 from .encoder_cli import encoder_app, evaluate_app
 from .errors import ExportRefused, TrainingError
 from .facts_measure import facts
+from .impact_measure import impact
 from .judge_cli import train as train_judge
 from .market.cli import market
-from .measure_cli import benchmark, listings
+from .measure_cli import benchmark, listings, uploads
 from .name_measure import names
 from .reading_measure import reading
+from .registry_cli import registry
 from .words_measure import words
 
 app = typer.Typer(
@@ -38,7 +40,12 @@ app.add_typer(encoder_app, name="encoder")
 app.add_typer(evaluate_app, name="evaluate")
 for measure in (listings, market, words, names, reading, facts, discover):
     evaluate_app.command(measure.__name__)(measure)
-app.command("benchmark")(benchmark)
+benchmark_app = typer.Typer(invoke_without_command=True)
+benchmark_app.callback()(benchmark)
+benchmark_app.command("registry")(registry)
+benchmark_app.command("impact")(impact)
+benchmark_app.command("uploads")(uploads)
+app.add_typer(benchmark_app, name="benchmark")
 app.command("covers")(covers)
 judge_app = typer.Typer(help="Judges and policies.", no_args_is_help=True)
 judge_app.command("train")(train_judge)

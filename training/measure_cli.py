@@ -22,6 +22,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def benchmark(
+    context: typer.Context,
     references: Annotated[int, typer.Option(min=1, help="References in the index.")] = 100_000,
     listings: Annotated[int, typer.Option(min=1, help="Listings at each concurrency.")] = 100,
     peer_listings: Annotated[int, typer.Option(min=1, help="Listings given to the peer.")] = 12,
@@ -31,6 +32,8 @@ def benchmark(
     as_json: Json = False,
 ) -> None:
     """Time the service over HTTP beside eager open_clip ViT-B-32 with FAISS, in one run."""
+    if context.invoked_subcommand:
+        return
     from training.benchmark import print_benchmark, run_benchmark
 
     figures = run_benchmark(references=references, listings=listings, peer_listings=peer_listings, pictures=pictures)
@@ -38,6 +41,20 @@ def benchmark(
         typer.echo(json.dumps(figures, indent=1))
     else:
         print_benchmark(figures)
+
+
+def uploads(
+    pictures: Annotated[int, typer.Option(min=1, help="Pictures of 800 pixels to upload each way.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """Time uploads of references, by the page and by the command line, beside embedding the pictures alone."""
+    from training.bench_uploads import print_uploads, run_uploads
+
+    figures = run_uploads(pictures=pictures)
+    if as_json:
+        typer.echo(json.dumps(figures, indent=1))
+    else:
+        print_uploads(figures)
 
 
 def listings(

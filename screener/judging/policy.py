@@ -15,6 +15,8 @@ review = 0.8
 hold = 0.95                      # publishing should wait for the reviewer
 [floor]                          # what is certain enough to be in a band whatever the probability
 known_fake = "review"            # a picture is certainly a copy of a registered known fake's
+[exposure]                       # may be left out
+undecided = 10                   # sellers told of an unproven brand or reference before people have decided
 [category.shoes]                 # a category of the marketplace, compared without case; what it lacks is the default's
 prompt = 0.6
 ```
@@ -29,11 +31,13 @@ from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from screener.errors import PolicyRefused
-from screener.manifest import number, same_keys
+from screener.manifest import number, same_keys, whole
 
 Verdict = Literal["clear", "unscreenable", "prompt", "review"]
 Hint = Literal["publish", "hold"]
 FORMAT: Final = 1
+UNDECIDED: Final = 10
+"""Of a policy that says nothing else: half of the 20 sellers who may see a wrong prompt before a brand is stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +60,7 @@ class Policy:
     known_fake: Literal["clear", "prompt", "review"]
     default: Bands
     categories: Mapping[str, Bands]
+    undecided: int = UNDECIDED
 
     def bands(self, category: str | None) -> Bands:
         """Those of a category, or the default's."""
@@ -97,8 +102,10 @@ def load_policy(path: Path) -> Policy:
 def parse_policy(data: bytes) -> Policy:
     """The policy in the bytes of a TOML file. ValueError, TypeError or KeyError says what does not fit."""
     fields: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
-    keys = {"format", "name", "judge", "target", "floor", "default", "category"}
-    same_keys("policy", {"category": {}} | fields, keys)
+    keys = {"format", "name", "judge", "target", "floor", "default", "category", "exposure"}
+    fields = {"category": {}, "exposure": {"undecided": UNDECIDED}} | fields
+    same_keys("policy", fields, keys)
+    same_keys("exposure", fields["exposure"], {"undecided"})
     if fields["format"] != FORMAT:
         raise ValueError(f"unknown format, this version reads {FORMAT}")
     target = fields["target"]
@@ -120,14 +127,15 @@ def parse_policy(data: bytes) -> Policy:
         known_fake=known_fake,
         default=default,
         categories=MappingProxyType(categories),
+        undecided=whole("exposure.undecided", fields["exposure"]["undecided"], 1, 1_000_000),
     )
 
 
 def _bands(what: str, given: Mapping[str, Any], default: Mapping[str, Any]) -> Bands:
-    whole = {**default, **given}
-    same_keys(what, whole, {"prompt", "review", "hold"})
+    merged = {**default, **given}
+    same_keys(what, merged, {"prompt", "review", "hold"})
     # A band may be out of reach (above 1): nothing of the category is then prompted, reviewed or held.
-    prompt, review, hold = (number(f"{what}.{name}", whole[name], 0.0, 2.0) for name in ("prompt", "review", "hold"))
+    prompt, review, hold = (number(f"{what}.{name}", merged[name], 0.0, 2.0) for name in ("prompt", "review", "hold"))
     if not prompt <= review <= hold:
         raise ValueError(f"{what}: prompt <= review <= hold does not hold")
     return Bands(prompt, review, hold)

@@ -1,0 +1,1 @@
+"""What references do before and after they count: impact, standing, quarantine, coverage, known fakes."""

@@ -1,0 +1,1 @@
+"""The pages of brand managers, reviewers and admins."""
