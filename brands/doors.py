@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from brands import approvals, audit, checks, notices, references
 from brands.approvals import Checked, Decider
-from brands.errors import Forbidden, Invalid, NotFound
+from brands.errors import Conflict, Forbidden, Invalid, NotFound
 from brands.ids import Clock, Randomness
 from brands.model import Box, NewReference, Reference, ReferenceKind
 from brands.registry import Registry
@@ -210,6 +210,22 @@ class Doors:
                 actor=by.actor,
                 at=self._clock(),
             )
+
+    def end_at(self, by: Decider, reference_id: str, ends: datetime | None) -> Reference:
+        """Says when a pending or active reference stops to count by itself; None for never.
+
+        Raises NotFound, Invalid, Conflict.
+        """
+        at = self._clock()
+        if ends is not None and (ends.tzinfo is None or ends <= at):
+            raise Invalid("The end must be a time to come, with its zone.", code="invalid_period", field="expires_at")
+        with self.registry.database.write() as conn:
+            audit.lock(conn)
+            reference = _known(conn, reference_id)
+            if reference.state not in ("pending", "active"):
+                raise Conflict(f"A {reference.state} reference has no end.", code="illegal_state", field="state")
+            values = {"expires_at": ends}
+            return references.change(conn, reference, values, action="reference.expiry", actor=by.actor, at=at)
 
     def settle_waiting(self, most: int = SETTLE_AT_ONCE) -> int:
         """Checks pending references that were not checked yet, or by another encoder; gives how many.

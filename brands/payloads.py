@@ -155,6 +155,13 @@ class Reason(_In):
     reason: str
 
 
+class Expiry(_In):
+    """When a reference stops to count by itself; null for never."""
+
+    model_config = ConfigDict(json_schema_extra=_example({"expires_at": "2027-01-31T00:00:00Z"}))
+    expires_at: Time | None
+
+
 class KeyBody(_In):
     """A key to make: `brand_id` for the scope `brand` only."""
 

@@ -13,7 +13,7 @@ from brands.auth import Access, own
 from brands.doors import Doors
 from brands.errors import Forbidden, Invalid
 from brands.model import ApiKey, Box, NewReference, Origin, Reference, ReferenceKind, ReferenceState
-from brands.payloads import Approve, Page, PageOut, Reason, ReferenceOut, ReferenceStateChange, Time
+from brands.payloads import Approve, Expiry, Page, PageOut, Reason, ReferenceOut, ReferenceStateChange, Time
 
 _PARTS = frozenset({"image", "kind", "box", "source", "notes", "origin", "evidence", "expires_at"})
 _TIME = TypeAdapter[datetime](Time)
@@ -106,6 +106,12 @@ def reference_router(doors: Doors, access: Access) -> APIRouter:
         """Takes an active reference out of matching until a reviewer or an admin decides."""
         own_reference(doors, key, reference_id)
         return doors.dispute(Decider.of(key), reference_id, reason=body.reason)
+
+    @router.post("/references/{reference_id}/expiry", response_model=ReferenceOut)
+    def set_reference_expiry(reference_id: str, body: Expiry, key: ApiKey = Depends(caller)) -> Reference:
+        """Says when a pending or active reference stops to count by itself."""
+        own_reference(doors, key, reference_id)
+        return doors.end_at(Decider.of(key), reference_id, body.expires_at)
 
     return router
 

@@ -84,6 +84,7 @@ for governing in (
     cli_governance.approve,
     cli_governance.reject,
     cli_governance.dispute,
+    cli_governance.expire,
     cli_governance.impact,
     cli_governance.check,
     cli_governance.export_known_fakes,

@@ -1,12 +1,14 @@
 """Commands about what references wait for and do: approve, reject, dispute, impact, standings, shared known fakes."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from brands.model import Standing
+from screener.cli_keys import parse_time
 from screener.cli_open import DataDir, actor, every, open_screener, open_truth
 from screener.cli_output import AsJson, Failure, explain, print_error, print_json, print_table, progress
 
@@ -88,6 +90,22 @@ def dispute(
     with open_screener(data_dir) as service:
         service.doors.dispute(Decider.operator(actor()), reference_id, reason=reason)
     typer.echo(f"{reference_id} is quarantined.")
+
+
+def expire(
+    reference_id: Annotated[str, typer.Argument(metavar="REFERENCE_ID", help="See `references list`.")],
+    on: Annotated[
+        datetime | None,
+        typer.Option(parser=parse_time, metavar="TIME", help="When (ISO 8601; UTC if not said); without it: never."),
+    ] = None,
+    data_dir: DataDir = None,
+) -> None:
+    """Say when a reference stops to count by itself."""
+    from brands.approvals import Decider
+
+    with open_screener(data_dir) as service:
+        service.doors.end_at(Decider.operator(actor()), reference_id, on)
+    typer.echo(f"{reference_id} counts until {on.isoformat() if on else 'somebody withdraws it'}.")
 
 
 def impact(

@@ -20,6 +20,7 @@ from brands.blobs import FolderBlobs
 from brands.database import Database
 from brands.keys import Keys
 from brands.registry import Registry
+from screener import logs
 
 # A machine that is busy with something else must not fail a property.
 hypothesis.settings.register_profile("no_deadline", deadline=None)
@@ -30,7 +31,8 @@ _LOCAL_POSTGRES = "postgresql+psycopg://postgres@127.0.0.1:5432/test"
 
 @pytest.fixture(autouse=True)
 def default_logs() -> Iterator[None]:
-    """A command that ran in a test set up its own log, and the next test must not inherit it."""
+    """Plain lines, as the service writes them; the next test does not inherit what a command set up in this one."""
+    logs.configure("debug", "text")
     yield
     structlog.reset_defaults()
 

@@ -52,10 +52,11 @@ def test_a_preview_shows_the_listings_that_would_match(kit: Kit) -> None:
     assert sample["picture"].startswith("/9j/")  # a JPEG, made anew
     impact = upload(kit, brand, mine, 1, "/preview").json()["impact"]
     assert (impact["passed"], impact["blocking"], impact["rivals"]) == (False, ["other_brand"], [])
-    (sample,) = impact["samples"]
+    assert (impact["samples"], impact["hidden"], impact["recent"]["other"]) == ([], 1, 1)
+    assert other.id not in json.dumps(impact)
+    (sample,) = upload(kit, brand, key(kit, "reviewer"), 1, "/preview").json()["impact"]["samples"]
     assert (sample["screening_id"], sample["image"], sample["brand"]) == (first["id"], 1, "other")
     assert sample["prompted"]
-    assert other.id not in json.dumps(impact)
     assert kit.service.truth.registry.list_references(brand_id=brand.id) == ()
 
 

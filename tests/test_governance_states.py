@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -326,3 +326,22 @@ def test_every_step_is_in_the_chain(world: World, database: Database) -> None:
     assert (after.ok, after.rows) == (True, before.rows + 1)
     assert stored is not None
     assert stored.state == "quarantined"
+
+
+def test_the_end_of_a_reference_can_be_set_and_taken_away(world: World) -> None:
+    fake = world.doors.approve(REVIEWER, world.add(world.one, "known_fake").id)
+    ends = world.clock.now + timedelta(days=30)
+    assert world.doors.end_at(world.one, fake.id, ends).expires_at == ends
+    trust = Trust(world.registry.database, world.clock)
+    assert trust.expire() == 0
+    world.clock.now = ends
+    assert trust.expire() == 1
+    assert world.registry.get_reference(fake.id).state == "withdrawn"
+    with pytest.raises(Conflict):
+        world.doors.end_at(world.one, fake.id, ends + timedelta(days=1))
+    other = world.add(world.one)
+    for wrong in (world.clock.now, datetime(2999, 1, 1)):
+        with pytest.raises(Invalid):
+            world.doors.end_at(world.one, other.id, wrong)
+    world.doors.end_at(world.one, other.id, ends + timedelta(days=1))
+    assert world.doors.end_at(world.one, other.id, None).expires_at is None

@@ -15,6 +15,7 @@ from screener.governance.impact import for_brand
 from screener.governance.views import shown_impact
 from screener.pages import rows
 from screener.pages.impacts import Seen, seen_of
+from screener.pages.keys import end_of_day
 from screener.pages.looks import note_look
 from screener.pages.rendering import brand_path, go, part_only, show
 from screener.review.precision import reference_precision
@@ -108,6 +109,14 @@ def reference_pages(service: Service, access: Access, now: Clock) -> APIRouter:
     ) -> Response:
         reference = _own_reference(person, reference_id)
         doors.reopen(Decider.of(person.key), reference.id, reason=reason)
+        return _back(reference)
+
+    @router.post("/references/{reference_id}/expiry")
+    def set_expiry(
+        reference_id: str, expires: Annotated[str, Form()] = "", person: Person = Depends(access.person)
+    ) -> Response:
+        reference = _own_reference(person, reference_id)
+        doors.end_at(Decider.of(person.key), reference.id, end_of_day(expires))
         return _back(reference)
 
     def _own_reference(person: Person, reference_id: str) -> Reference:
