@@ -34,8 +34,10 @@ ENOUGH: Final = 0.5
 """Share of a category's listings that a reference should match."""
 KINDS: Final[Mapping[str, float]] = {"authentic": 0.5, "logo": 0.3, "known_fake": 0.2}
 WEIGHTS: Final[Mapping[str, float]] = {"kinds": 30.0, "angles": 30.0, "categories": 40.0}
-_MOST: Final = 2_000
-"""Official pictures, and listings, that are looked at: the newest."""
+_PICTURES: Final = 1_000
+"""Official pictures that are looked at, the newest: each is compared with each."""
+_LISTINGS: Final = 2_000
+"""Listings that are looked at, the newest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def _vectors(connection: sa.Connection, bundle: Bundle, brand_id: str) -> NDArra
         sa.select(references.c.image_sha256)
         .where(references.c.brand_id == brand_id, references.c.state == "active", references.c.kind == "authentic")
         .order_by(references.c.id.desc())
-        .limit(_MOST)
+        .limit(_PICTURES)
     )
     keys = [(sha256, reference_view(None)) for sha256 in connection.execute(query).scalars()]
     stored = embeddings.load(connection, bundle.id, keys, bundle.dim)
@@ -116,14 +118,15 @@ def _products(bundle: Bundle, vectors: NDArray[np.float32]) -> tuple[int, ...]:
     limits = thresholds(bundle)
     alike = part_cosines(bundle.part_for("product"), vectors, vectors)
     copies = part_cosines(bundle.part_for("copy"), vectors, vectors) >= limits["copy"]
-    heads: list[int] = []
+    heads, count = np.empty(len(vectors), dtype=np.intp), 0
     views: dict[int, list[int]] = defaultdict(list)
     for row in range(len(vectors)):
-        head = max(heads, key=lambda known: float(alike[row, known]), default=row)
-        if head == row or alike[row, head] < limits["product"]:
-            heads.append(row)
-            head = row
-        if not any(copies[row, other] for other in views[head]):
+        known = alike[row, heads[:count]]
+        if not count or known.max() < limits["product"]:
+            heads[count], count, head = row, count + 1, row
+        else:
+            head = int(heads[known.argmax()])
+        if not copies[row, views[head]].any():
             views[head].append(row)
     return tuple(sorted((len(rows) for rows in views.values()), reverse=True))
 
@@ -133,7 +136,7 @@ def _categories(connection: sa.Connection, brand_id: str, declared: tuple[str, .
         sa.select(screenings.c.id, screenings.c.category)
         .where(screenings.c.brand_id == brand_id)
         .order_by(screenings.c.id.desc())
-        .limit(_MOST)
+        .limit(_LISTINGS)
         .subquery()
     )
     matched = (
