@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from brands.durable import make_folder
-from brands.errors import Unavailable
+from brands.errors import RegistryError, Unavailable
 from brands.migrate import upgrade
 from brands.schema import metadata
 
@@ -125,7 +125,16 @@ class Database:
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
         try:
             with self.engine.connect().execution_options(**options) as connection, connection.begin():
-                yield connection
+                try:
+                    yield connection
+                except RegistryError:
+                    raise
+                except BaseException:
+                    # A query that was left half read keeps its snapshot on SQLite, even after the rollback: whoever had
+                    # the connection next would read old data, and could not write.
+                    if self.dialect == "sqlite":
+                        connection.invalidate()
+                    raise
         except (OperationalError, PoolTimeout) as error:
             raise Unavailable("The registry cannot be reached or is busy; try again.") from error
 

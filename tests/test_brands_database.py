@@ -260,3 +260,23 @@ def test_canonical_json_does_not_depend_on_order(value: dict[str, object]) -> No
 def test_canonical_json_refuses_what_is_not_json() -> None:
     with pytest.raises(ValueError, match="JSON"):
         canonical_json(float("nan"))
+
+
+def test_a_query_that_an_error_left_half_read_harms_nobody_after_it(database: Database) -> None:
+    left = []
+    many = sa.text("WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 99999) SELECT x FROM n")
+    with pytest.raises(KeyError), database.read() as conn:
+        cursor = conn.connection.cursor()
+        left.append(cursor)  # as the traceback of an error does
+        cursor.execute(f"{many}, registry_state" if database.dialect == "sqlite" else str(many))
+        cursor.fetchone()
+        raise KeyError
+    elsewhere = Database(database.engine.url.render_as_string(hide_password=False))
+    for value in (5, 6):
+        with elsewhere.write() as conn:
+            conn.execute(sa.update(registry_state).values(version=value))
+        with database.read() as conn:
+            assert conn.execute(sa.select(registry_state.c.version)).scalar_one() == value
+    with database.write() as conn:
+        conn.execute(sa.update(registry_state).values(version=7))
+    elsewhere.close()
