@@ -159,7 +159,7 @@ def test_what_is_refused(tmp_path: Path, empty_database_url: str) -> None:
             with pytest.raises(NotFound):
                 truth.eraser.erase("brand", name, confirm=name, actor=ACTOR)
         with pytest.raises(Invalid, match="brand or a seller"):
-            truth.eraser.erase("person", "shop", confirm="shop", actor=ACTOR)  # type: ignore[arg-type]
+            truth.eraser.erase("person", "shop", confirm="shop", actor=ACTOR)  # type: ignore[arg-type]  # a wrong kind
 
 
 def test_a_seller_of_whom_nothing_is_kept_gets_a_receipt_that_says_so(tmp_path: Path, empty_database_url: str) -> None:

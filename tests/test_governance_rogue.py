@@ -177,6 +177,7 @@ def test_the_rules_of_standing() -> None:
         ("good", 20, 0, "good"),
         ("stopped", 100, 0, "stopped"),
     ):
+        # The rows above are plain texts to mypy.
         assert next_standing(present, Precision(right, wrong)) == after, (present, right, wrong)  # type: ignore[arg-type]
     assert not unreliable(Precision(0, 2))
     assert unreliable(Precision(0, 3))

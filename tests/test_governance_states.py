@@ -39,6 +39,7 @@ class World:
     def add(self, by: Decider, kind: ReferenceKind = "authentic", data: bytes = b"", **options: str) -> Reference:
         self._count += 1
         picture = b"PIC %d " % self._count + data
+        # The options are texts, of which mypy cannot tell the fields.
         return self.doors.add(by, self.brand, NewReference(kind, "", 1, 1, **options), picture)  # type: ignore[arg-type]
 
     def vouch(self) -> None:

@@ -1,6 +1,7 @@
 """A brand's pages of what its names and references matched: the list, one match side by side, and a file of all."""
 
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Final
 from urllib.parse import urlencode
@@ -27,6 +28,18 @@ PERIODS: Final = (30, 90, 365)
 DAILY: Final = 90
 
 
+@dataclass(frozen=True, slots=True)
+class _Filters:
+    """Which matches are wanted, as the form of filters sends it; empty for any."""
+
+    verdict: str = ""
+    kind: str = ""
+    outcome: str = ""
+    reference_id: str = ""
+    since: str = ""
+    until: str = ""
+
+
 def match_pages(service: Service, access: Access, now: Clock) -> APIRouter:
     """The routes under `/app/brands/{brand_id}/matches`, and `.../negatives`."""
     router = APIRouter(prefix="/app/brands/{brand_id}", include_in_schema=False)
@@ -36,25 +49,13 @@ def match_pages(service: Service, access: Access, now: Clock) -> APIRouter:
     def list_matches(
         request: Request,
         brand_id: str,
-        verdict: str = "",
-        kind: str = "",
-        outcome: str = "",
-        reference_id: str = "",
-        since: str = "",
-        until: str = "",
+        filters: Annotated[_Filters, Depends()],
         days: Annotated[int, Query(ge=1, le=365)] = PERIODS[0],
         after: str = "",
         person: Person = Depends(access.person),
     ) -> Response:
         brand = registry.get_brand(own(person.key, brand_id))
-        chosen = {
-            "verdict": verdict,
-            "kind": kind,
-            "outcome": outcome,
-            "reference_id": reference_id,
-            "since": since,
-            "until": until,
-        }
+        chosen = asdict(filters)
         with database.read() as conn:
             found = read_matches(
                 conn, brand.id, asked_of(chosen), kept=blobs.exists, after=after or None, limit=PAGE + 1
@@ -83,23 +84,11 @@ def match_pages(service: Service, access: Access, now: Clock) -> APIRouter:
     @router.get("/matches.csv")
     def export_matches(
         brand_id: str,
-        verdict: str = "",
-        kind: str = "",
-        outcome: str = "",
-        reference_id: str = "",
-        since: str = "",
-        until: str = "",
+        filters: Annotated[_Filters, Depends()],
         person: Person = Depends(access.person),
     ) -> Response:
         brand = registry.get_brand(own(person.key, brand_id))
-        chosen = {
-            "verdict": verdict,
-            "kind": kind,
-            "outcome": outcome,
-            "reference_id": reference_id,
-            "since": since,
-            "until": until,
-        }
+        chosen = asdict(filters)
         lines = write_matches(database, brand.id, asked_of(chosen), kept=blobs.exists, actor=person.actor, now=now)
         named = {"Content-Disposition": f'attachment; filename="matches-{brand.id}.csv"'}
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=HEADERS | named)
