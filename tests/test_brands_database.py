@@ -42,7 +42,7 @@ def test_migrations_arrive_at_the_schema(empty_database_url: str) -> None:
     with database.read() as conn:
         context = MigrationContext.configure(conn, opts={"compare_type": True, "compare_server_default": True})
         assert compare_metadata(context, metadata) == []
-        assert context.get_current_revision() == "r0003"
+        assert context.get_current_revision() == "r0004"
     database.close()
 
 

@@ -20,7 +20,10 @@ from screener.retention.erase import Eraser, ErasureKind, unfinished
 from screener.service import Truth
 from screener.settings import Settings
 
-KEPT = {"audit", "audit_head", "audit_checkpoints", "registry_state", "receipts", "erasures"}
+KEPT = {
+    "audit", "audit_head", "audit_checkpoints", "registry_state", "receipts", "erasures", "model_switches",
+    "webhook_endpoints",
+}  # fmt: skip
 """Tables without anybody's words, or with words that are redacted."""
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from brands import audit, holds, receipts
 from brands.blobs import FolderBlobs
 from brands.database import Database
-from brands.schema import reviews, screenings
+from brands.schema import reviews, screenings, spot_checks
 from brands.signing import Signer
 from screener.retention.cases import CASES_AT_ONCE, delete_cases
 from screener.retention.rings import forget_recent
@@ -20,7 +20,7 @@ from screener.retention.rings import forget_recent
 class Periods:
     """Days that a screening is kept after its last event: of a flagged listing, and of one answered `clear`.
 
-    A clear one that a person was asked about counts as flagged.
+    A clear one that a person was asked about, or that was picked to be bought, counts as flagged.
     """
 
     flagged: int
@@ -87,7 +87,10 @@ class Retention:
 
     def _due(self, now: datetime) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
         """Of flagged listings, and of clear ones; no screening is both."""
-        asked = sa.exists().where(reviews.c.screening_id == screenings.c.id)
+        asked = sa.or_(
+            sa.exists().where(reviews.c.screening_id == screenings.c.id),
+            sa.exists().where(spot_checks.c.screening_id == screenings.c.id),
+        )
         flagged = screenings.c.last_event_at < now - timedelta(days=self.periods.flagged)
         clear = screenings.c.last_event_at < now - timedelta(days=self.periods.clear)
         return (

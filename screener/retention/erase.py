@@ -19,7 +19,17 @@ from brands.blobs import FolderBlobs
 from brands.database import Database
 from brands.errors import Held, Invalid, NotFound
 from brands.ids import is_id
-from brands.schema import authorised_sellers, brands, erasures, legal_holds, screenings
+from brands.schema import (
+    authorised_sellers,
+    brands,
+    buyer_signals,
+    erasures,
+    legal_holds,
+    outbox,
+    screenings,
+    seller_events,
+    seller_links,
+)
 from brands.signing import Signer
 from screener.retention import erase_brand, erase_seller
 from screener.retention.cases import CASES_AT_ONCE, delete_cases
@@ -216,6 +226,12 @@ def _is_known(connection: sa.Connection, kind: ErasureKind, object_id: str) -> b
         sa.select(screenings.c.id).where(screenings.c.seller_id == object_id),
         sa.select(authorised_sellers.c.brand_id).where(authorised_sellers.c.seller_id == object_id),
         sa.select(legal_holds.c.id).where(legal_holds.c.kind == kind, legal_holds.c.object_id == object_id),
+        sa.select(buyer_signals.c.id).where(buyer_signals.c.seller_id == object_id),
+        sa.select(seller_events.c.id).where(seller_events.c.seller_id == object_id),
+        sa.select(seller_links.c.seller_id).where(
+            sa.or_(seller_links.c.seller_id == object_id, seller_links.c.linked_id == object_id)
+        ),
+        sa.select(outbox.c.id).where(outbox.c.seller_id == object_id),
     )
     if any(connection.execute(query.limit(1)).first() for query in tables):
         return True

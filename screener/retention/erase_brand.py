@@ -11,23 +11,32 @@ from brands import audit, brand_rows
 from brands.blobs import FolderBlobs
 from brands.schema import (
     api_keys,
+    appraisals,
     authorised_sellers,
     brand_aliases,
     brand_categories,
     brand_wordmarks,
     brands,
+    bursts,
+    buyer_signals,
     daily_counts,
     legal_holds,
+    model_releases,
     notices,
+    outbox,
     reference_impacts,
     reference_prices,
     references,
     reviews,
     screening_matches,
     screenings,
+    seller_events,
     sessions,
+    shadow_judgements,
+    spot_check_plans,
     standings,
 )
+from screener.retention.cases import message_deletions
 from screener.retention.pictures import forget_pictures
 from screener.retention.rows import Deletion, delete_rows
 from screener.retention.scrub import contains, without
@@ -137,22 +146,14 @@ def _delete_rest(connection: sa.Connection, brand_id: str, actor: str, at: datet
     deletions: list[Deletion] = [(table, table.c.brand_id == brand_id) for table in _OF_A_BRAND]
     deletions += [
         (notices, noticed),
+        (bursts, sa.and_(bursts.c.kind == "brand", bursts.c.subject == brand_id)),
+        *message_deletions(outbox.c.brand_id == brand_id),
         (legal_holds, held),
         (sessions, sessions.c.key_id.in_(keys)),
         (api_keys, api_keys.c.id.in_(keys)),
         (brands, brands.c.id == brand_id),
     ]
-    # Whatever else names the brand (another brand's impact) says nothing of it but its id, and that goes too.
-    for row in connection.execute(
-        sa.select(reference_impacts.c.reference_id, reference_impacts.c.impact).where(
-            contains(reference_impacts.c.impact, brand_id)
-        )
-    ).all():
-        left = without(row.impact, lambda value: value == brand_id)
-        connection.execute(
-            sa.update(reference_impacts).where(reference_impacts.c.reference_id == row.reference_id).values(impact=left)
-        )
-    connection.execute(sa.update(reviews).where(reviews.c.brand_id == brand_id).values(brand_id=None))
+    _forget_name(connection, brand_id)
     counts = delete_rows(connection, deletions)
     counts["audit_rows_redacted"] += audit.redact(connection, mentioned)
     brand_rows.bump_version(connection)
@@ -163,3 +164,17 @@ def _delete_rest(connection: sa.Connection, brand_id: str, actor: str, at: datet
         + [audit.Change(actor, "brand.erase", "brand", brand_id, None, reason, at)],
     )
     return counts
+
+
+def _forget_name(connection: sa.Connection, brand_id: str) -> None:
+    """Whatever else names the brand says nothing of it but its id, and that goes too."""
+    for table, key, column in (
+        (reference_impacts, reference_impacts.c.reference_id, reference_impacts.c.impact),
+        (model_releases, model_releases.c.id, model_releases.c.report),
+        (spot_check_plans, spot_check_plans.c.id, spot_check_plans.c.parameters),
+    ):
+        for name, said in connection.execute(sa.select(key, column).where(contains(column, brand_id))).all():
+            left = without(said, lambda value: value == brand_id)
+            connection.execute(sa.update(table).where(key == name).values({column: left}))
+    for owned in (reviews, appraisals, buyer_signals, seller_events, shadow_judgements):
+        connection.execute(sa.update(owned).where(owned.c.brand_id == brand_id).values(brand_id=None))

@@ -9,7 +9,20 @@ import sqlalchemy as sa
 
 from brands import audit, brand_rows
 from brands.blobs import FolderBlobs
-from brands.schema import authorised_sellers, brands, legal_holds, screenings
+from brands.schema import (
+    authorised_sellers,
+    brands,
+    bursts,
+    buyer_signals,
+    legal_holds,
+    outbox,
+    rescreens,
+    screenings,
+    seller_actions,
+    seller_events,
+    seller_links,
+)
+from screener.retention.cases import message_deletions
 from screener.retention.rows import delete_rows
 from screener.retention.scrub import contains, without
 
@@ -40,14 +53,30 @@ def scrub(connection: sa.Connection, seller_id: str, ids: Sequence[str], *, acto
 def delete_own(
     connection: sa.Connection, _blobs: FolderBlobs, seller_id: str, *, actor: str, at: datetime
 ) -> Counter[str]:
-    """The seller's places among brands' authorised sellers, and released holds; counts."""
+    """The seller's places among brands' authorised sellers, ledger, links and signals, and released holds; counts."""
     own = authorised_sellers.c.seller_id == seller_id
     found = sorted(set(connection.execute(sa.select(authorised_sellers.c.brand_id).where(own)).scalars()))
+    ledger = sa.select(seller_events.c.id).where(seller_events.c.seller_id == seller_id)
+    mentioned = [
+        identifier
+        for table in (seller_events, seller_actions, buyer_signals)
+        for identifier in connection.execute(sa.select(table.c.id).where(table.c.seller_id == seller_id)).scalars()
+    ]
     deletions = (
         (authorised_sellers, own),
         (legal_holds, sa.and_(legal_holds.c.kind == "seller", legal_holds.c.object_id == seller_id)),
+        (seller_links, sa.or_(seller_links.c.seller_id == seller_id, seller_links.c.linked_id == seller_id)),
+        (seller_actions, seller_actions.c.event_id.in_(ledger)),
+        # What takes another one back goes first.
+        (seller_events, sa.and_(seller_events.c.seller_id == seller_id, seller_events.c.reverses.is_not(None))),
+        (seller_events, seller_events.c.seller_id == seller_id),
+        (buyer_signals, buyer_signals.c.seller_id == seller_id),
+        (bursts, sa.and_(bursts.c.kind == "seller", bursts.c.subject == seller_id)),
+        *message_deletions(outbox.c.seller_id == seller_id),
     )
     counts = delete_rows(connection, deletions)
+    connection.execute(sa.update(rescreens).where(rescreens.c.cause == seller_id).values(cause=None))
+    counts["audit_rows_redacted"] += audit.redact(connection, mentioned)
     if found:
         connection.execute(
             sa.update(brands).where(brands.c.id.in_(found)).values(revision=brands.c.revision + 1, updated_at=at)
