@@ -13,6 +13,7 @@ ScreenerError
 ├── BundleRefused             an encoder bundle that is damaged, foreign or of another format
 ├── JudgeRefused              a judge that is damaged, of another format or of other features
 ├── PolicyRefused             a policy that makes no sense
+├── ReportRefused             an evaluation report that is none, or is of other models
 └── ReleaseRefused            encoder, snapshot and judge that do not belong together
 ```
 
@@ -106,6 +107,13 @@ class PolicyRefused(ScreenerError):
     """The policy's file is not one, or contradicts itself."""
 
     code = "policy_refused"
+
+
+class ReportRefused(ScreenerError):
+    """The evaluation report is none, is of other models, or says that a gate was not passed."""
+
+    code = "report_refused"
+    status = 422
 
 
 class ReleaseRefused(ScreenerError):
