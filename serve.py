@@ -24,13 +24,18 @@ from index.errors import IndexRefused
 from screener import logs
 from screener.access import ROUTES, check_routes
 from screener.admission import Admission
+from screener.appraisals.routes import appraisal_router
 from screener.discover_routes import discovery_router
+from screener.drift.routes import drift_router
 from screener.edge import Edge, install_error_handlers
 from screener.errors import ScreenerError
 from screener.evidence_routes import evidence_router
 from screener.governance.routes import governance_router
+from screener.ledger.routes import seller_router
+from screener.monthly.routes import monthly_router
 from screener.pages.errors import show_error
 from screener.pages.router import page_routers
+from screener.releases.routes import release_router
 from screener.retention.routes import retention_routers
 from screener.review.match_routes import match_router
 from screener.review.pictures import Pictures
@@ -39,6 +44,9 @@ from screener.review.routes import review_router
 from screener.routes import screening_router, state_router
 from screener.service import Service, open_service
 from screener.settings import Settings, problems
+from screener.signals.routes import signal_router
+from screener.spot_checks.routes import spot_check_router
+from screener.webhooks.routes import webhook_routers
 
 DESCRIPTION = """
 Screens marketplace listings for counterfeits.
@@ -110,12 +118,20 @@ def application(service: Service) -> FastAPI:
             most_images=settings.images,
             now=utc_now,
         ),
+        appraisal_router(truth.database, access, utc_now),
         match_router(truth.registry, truth.blobs, access, utc_now),
         *brand_routers(truth.registry, access, service.doors),
         governance_router(service, access, utc_now),
+        spot_check_router(truth.database, access, utc_now),
         discovery_router(truth.database, access, lambda: service.encoder.bundle, utc_now),
+        drift_router(service.drift, access),
+        monthly_router(truth.registry, truth.database, access, utc_now),
         *retention_routers(truth, access, utc_now),
+        release_router(service, access),
         state_router(service.live, service.metrics, settings, lambda: closing),
+        signal_router(truth.database, service.buyers, access, utc_now),
+        seller_router(truth.database, truth.ledger, access),
+        *webhook_routers(truth.database, truth.webhooks, access, utc_now),
         *page_routers(service, access),
     )
     check_routes([*app.routes, *(route for router in routers for route in router.routes)])

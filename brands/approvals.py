@@ -112,7 +112,7 @@ def check_may_decide(conn: Connection, reference: Reference, by: Decider) -> Non
             raise Forbidden("A reviewer or an admin decides about this reference.")
     elif by.scope != "admin" and (by.scope != "reviewer" or reference.approval == "admin"):
         raise Forbidden("An admin decides about this reference.")
-    if _lineage(conn, by.actor) == _lineage(conn, reference.created_by):
+    if lineage(conn, by.actor) == lineage(conn, reference.created_by):
         raise SecondPersonNeeded
 
 
@@ -254,7 +254,7 @@ def _activate(conn: Connection, reference: Reference, *, actor: str, at: datetim
     return active
 
 
-def _lineage(conn: Connection, name: str) -> str:
+def lineage(conn: Connection, name: str) -> str:
     """The first of the keys that one takes over from: they are one person's. Other actors are themselves."""
     identifier = name.removeprefix("key:")
     for _ in range(_LONGEST_LINEAGE):

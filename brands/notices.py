@@ -22,9 +22,11 @@ Code = Literal[
     "reference_quarantined",
     "reference_disputed",
     "reference_expired",
+    "reference_doubted",
     "standing_good",
     "standing_new",
     "standing_stopped",
+    "burst",
 ]
 CODES: Final[tuple[Code, ...]] = (
     "reference_held",
@@ -34,9 +36,11 @@ CODES: Final[tuple[Code, ...]] = (
     "reference_quarantined",
     "reference_disputed",
     "reference_expired",
+    "reference_doubted",
     "standing_good",
     "standing_new",
     "standing_stopped",
+    "burst",
 )
 """Held: the impact check failed, an admin decides. Waiting: a second person decides. The others say what happened."""
 

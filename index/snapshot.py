@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,9 @@ from index.vectors import check_vectors, snapshot_id
 
 FORMAT = 1
 KEEP = 3
-"""Snapshots that stay on disk: the served one and two to go back to."""
+"""Snapshots of the served encoder that stay on disk: the served one and two to go back to."""
+OTHERS = 2
+"""Other encoders of which the newest snapshot stays: that of the previous release, and that of one in the shadow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,11 +176,21 @@ def list_snapshots(root: Path) -> list[Manifest]:
     return sorted(manifests, key=lambda manifest: (manifest.created_at, manifest.id), reverse=True)
 
 
-def prune_snapshots(root: Path, *, served: str, keep: int = KEEP) -> list[str]:
-    """Deletes all but the newest `keep`, never the served one; readers that hold a deleted one go on reading it."""
+def prune_snapshots(
+    root: Path, *, served: str, also: Collection[str] = (), keep: int = KEEP, others: int = OTHERS
+) -> list[str]:
+    """Deletes all but the newest `keep` of the served encoder and the newest of each of `others` encoders.
+
+    Never the served one nor those named in `also`; readers that hold a deleted one go on reading it.
+    """
     with locked(root):
-        others = [manifest.id for manifest in list_snapshots(root) if manifest.id != served]
-        removed = others[keep - 1 :]
+        by_encoder: dict[str, list[str]] = {read_manifest(root / served).encoder_id: []}
+        for manifest in list_snapshots(root):
+            by_encoder.setdefault(manifest.encoder_id, []).extend([manifest.id] if manifest.id != served else [])
+        own, *rest = by_encoder.values()
+        removed = [*own[keep - 1 :], *(name for ids in rest[:others] for name in ids[1:])]
+        removed += [name for ids in rest[others:] for name in ids]
+        removed = [name for name in removed if name not in also]
         for identifier in removed:
             _remove(root / identifier)
         return removed

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from screener import (
+    cli_appraisals,
     cli_audit,
     cli_brands,
     cli_check,
@@ -18,8 +19,13 @@ from screener import (
     cli_keys,
     cli_models,
     cli_references,
+    cli_reports,
     cli_retention,
     cli_reviews,
+    cli_sellers,
+    cli_signals,
+    cli_spot_checks,
+    cli_webhooks,
 )
 from screener.cli_open import DataDir, settings_of
 from screener.cli_output import Commands, Failure
@@ -94,6 +100,10 @@ for governing in (
 app.add_typer(cli_brands.app, name="brands")
 app.add_typer(cli_references.app, name="references")
 app.add_typer(cli_reviews.app, name="reviews")
+app.add_typer(cli_signals.app, name="signals")
+app.add_typer(cli_appraisals.app, name="appraisals")
+app.add_typer(cli_spot_checks.app, name="spot-checks")
+app.add_typer(cli_reports.app, name="report")
 app.add_typer(cli_index.app, name="index")
 app.add_typer(cli_models.app, name="models")
 app.add_typer(cli_keys.app, name="keys")
@@ -101,6 +111,9 @@ app.add_typer(cli_audit.app, name="audit")
 app.add_typer(cli_retention.app, name="retention")
 app.add_typer(cli_retention.holds_app, name="holds")
 app.add_typer(cli_erase.app, name="erase")
+app.add_typer(cli_webhooks.app, name="webhooks")
+app.add_typer(cli_sellers.app, name="sellers")
+app.add_typer(cli_sellers.rescreens_app, name="rescreens")
 app.command()(cli_demo.samples)
 app.command()(cli_demo.demo)
 

@@ -27,7 +27,7 @@ def discover(
     from screener.discover import find_discoveries
 
     with open_truth(data_dir) as truth:
-        bundle = load_bundle(truth.settings.bundle_path)
+        bundle = load_bundle(truth.models.served_paths().bundle)
         found = find_discoveries(truth.database, bundle, days=since, most_listings=MOST_LISTINGS, now=utc_now)
     record = found.record(most)
     if as_json:

@@ -140,7 +140,7 @@ def export_known_fakes(
     with open_truth(data_dir) as truth:
         truth.registry.get_brand(brand_id)
         with truth.database.read() as connection:
-            document = export_descriptors(connection, load_bundle(truth.settings.bundle_path), brand_id)
+            document = export_descriptors(connection, load_bundle(truth.models.served_paths().bundle), brand_id)
     file.write_text(json.dumps(document), encoding="utf-8")
     typer.echo(f"{len(document['entries'])} known fakes in {file}")
 

@@ -28,7 +28,7 @@ HINTS: Mapping[str, str] = {
     "duplicate_name": "`listing-screener brands list` shows the brands.",
     "no_brands": "A brand folder holds brand.json and folders of pictures.",
     "registry_unavailable": "Check SCREENER_DATABASE_URL, and whether another process holds the database.",
-    "bundle_refused": "`listing-screener models list` shows what is there; SCREENER_BUNDLE names another.",
+    "bundle_refused": "`listing-screener models bundles` shows what is there; SCREENER_BUNDLE names another.",
     "snapshot_refused": "`listing-screener index build` builds it anew.",
     "release_refused": "`listing-screener index build` writes it anew.",
 }

@@ -9,7 +9,9 @@ import os
 import threading
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -17,8 +19,10 @@ import anyio
 import anyio.from_thread
 import httpx
 
+from screener.client_appraisals import AppraisalImport, ItemAppraisal, StoredAppraisal
 from screener.client_async import AsyncScreenerClient, Drained, allow, hand_over, why
 from screener.client_review import PromptState, ResponseKind, SellerResponse
+from screener.client_signals import BuyerSignal, SignalKind
 from screener.client_spool import RescreenSpool, SpooledListing
 from screener.client_types import (
     Check,
@@ -30,6 +34,7 @@ from screener.client_types import (
     Picture,
     Price,
     Reason,
+    RowProblem,
     ScreenedBrand,
     ScreenedImage,
     ScreenerAnswerInvalid,
@@ -104,9 +109,41 @@ class ScreenerClient:
         """Tell what the seller did after a prompt; see `AsyncScreenerClient.respond`."""
         return self._call(lambda client: client.respond(screening_id, kind, text=text, images=images))
 
+    def signal(
+        self,
+        kind: SignalKind,
+        listing_id: str,
+        text: str,
+        *,
+        external_id: str | None = None,
+        seller_id: str | None = None,
+        language: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> BuyerSignal:
+        """Tell what a buyer wrote; see `AsyncScreenerClient.signal`."""
+        return self._call(
+            lambda client: client.signal(
+                kind,
+                listing_id,
+                text,
+                external_id=external_id,
+                seller_id=seller_id,
+                language=language,
+                occurred_at=occurred_at,
+            )
+        )
+
     def prompt_state(self, screening_id: str) -> PromptState:
         """What became of a prompt; see `AsyncScreenerClient.prompt_state`."""
         return self._call(lambda client: client.prompt_state(screening_id))
+
+    def appraise(self, appraisals: Sequence[ItemAppraisal]) -> tuple[StoredAppraisal, ...]:
+        """Tell what was found out about items; see `AsyncScreenerClient.appraise`."""
+        return self._call(lambda client: client.appraise(appraisals))
+
+    def import_appraisals(self, file: bytes | Path) -> AppraisalImport:
+        """Import a file of appraisals; see `AsyncScreenerClient.import_appraisals`."""
+        return self._call(lambda client: client.import_appraisals(file))
 
     def drain(self, spool: RescreenSpool, *, deadline_ms: int | None = None) -> Drained:
         """Screen what waits in a spool; see `AsyncScreenerClient.drain`."""
@@ -158,11 +195,14 @@ def _result(call: "concurrent.futures.Future[T]", seconds: float) -> T:
 
 
 __all__ = [
+    "AppraisalImport",
     "AsyncScreenerClient",
+    "BuyerSignal",
     "Check",
     "Drained",
     "Evidence",
     "FoundWords",
+    "ItemAppraisal",
     "Listing",
     "Outcome",
     "Picture",
@@ -170,6 +210,7 @@ __all__ = [
     "PromptState",
     "Reason",
     "RescreenSpool",
+    "RowProblem",
     "ScreenedBrand",
     "ScreenedImage",
     "ScreenerAnswerInvalid",
@@ -181,5 +222,7 @@ __all__ = [
     "SellerFacts",
     "SellerResponse",
     "SellerText",
+    "SignalKind",
     "SpooledListing",
+    "StoredAppraisal",
 ]

@@ -10,6 +10,7 @@ import random
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +21,16 @@ import anyio
 import anyio.to_thread
 import httpx
 
+from screener.client_appraisals import (
+    AppraisalImport,
+    ItemAppraisal,
+    StoredAppraisal,
+    appraisals_body,
+    parse_appraisals,
+    parse_import,
+)
 from screener.client_review import PromptState, ResponseKind, SellerResponse, parse_response, parse_state
+from screener.client_signals import BuyerSignal, SignalKind, parse_signal, signal_body
 from screener.client_spool import RescreenSpool, SpooledListing
 from screener.client_types import (
     Listing,
@@ -131,10 +141,54 @@ class AsyncScreenerClient:
         path = f"/v1/screenings/{quote(screening_id, safe='')}/responses"
         return await self._in_time("POST", path, {"files": parts}, parse_response)
 
+    async def signal(
+        self,
+        kind: SignalKind,
+        listing_id: str,
+        text: str,
+        *,
+        external_id: str | None = None,
+        seller_id: str | None = None,
+        language: str | None = None,
+        occurred_at: datetime | None = None,
+    ) -> BuyerSignal:
+        """Tell what a buyer wrote in a complaint, with a return or in a review.
+
+        The same signal told again, with your `external_id`, is no second one; without one, that holds for the retries
+        of this call alone. Raises ScreenerClientError; ValueError for a time without a zone.
+        """
+        body = signal_body(
+            kind,
+            listing_id,
+            text,
+            external_id=external_id or uuid.uuid4().hex,
+            seller_id=seller_id,
+            language=language,
+            occurred_at=occurred_at,
+        )
+        return await self._in_time("POST", "/v1/signals", {"json": body}, parse_signal)
+
     async def prompt_state(self, screening_id: str) -> PromptState:
         """What became of a prompt: the seller's responses and what people decided. Raises ScreenerClientError."""
         path = f"/v1/screenings/{quote(screening_id, safe='')}/review"
         return await self._in_time("GET", path, {}, parse_state)
+
+    async def appraise(self, appraisals: Sequence[ItemAppraisal]) -> tuple[StoredAppraisal, ...]:
+        """Tell what was found out about items, all of it or none: the ids in the order sent.
+
+        An appraiser appraises an item once, so a retry never stores anything twice; after an answer that was lost it is
+        refused as `duplicate_appraisal`. Raises ScreenerClientError; of a refused list, `problems` has every row's.
+        """
+        return await self._in_time("POST", "/v1/appraisals", appraisals_body(appraisals), parse_appraisals)
+
+    async def import_appraisals(self, file: bytes | Path) -> AppraisalImport:
+        """Import a file of appraisals, whole or not at all: CSV, or what Label Studio exports as JSON.
+
+        Raises ScreenerClientError, as `appraise` does; OSError for an unreadable path.
+        """
+        data = file if isinstance(file, bytes) else await anyio.to_thread.run_sync(file.read_bytes)
+        parts = [("file", ("appraisals", data, "application/octet-stream"))]
+        return await self._in_time("POST", "/v1/appraisals/import", {"files": parts}, parse_import)
 
     async def drain(self, spool: RescreenSpool, *, deadline_ms: int | None = None) -> Drained:
         """Screen what waits in a spool, oldest first; stops at the first sign that the service is not there."""

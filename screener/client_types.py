@@ -15,8 +15,20 @@ class ScreenerClientError(Exception):
     """Anything that keeps a listing from being screened."""
 
 
+@dataclass(frozen=True, slots=True)
+class RowProblem:
+    """Why a row of a list or of a file cannot be stored; `row` is as people count it, a table's heading is row 1."""
+
+    row: int
+    column: str
+    code: str
+    message: str
+
+
 class ScreenerApiError(ScreenerClientError):
-    """The service refused the request, or failed while answering it."""
+    """The service refused the request, or failed while answering it. Of a refused list, `problems` has every row's."""
+
+    problems: tuple[RowProblem, ...] = ()
 
     def __init__(self, code: str, status: int, message: str, field: str | None, request_id: str | None) -> None:
         super().__init__(f"{status} {code}: {message}" + (f" ({field})" if field else ""))
@@ -265,10 +277,16 @@ def parse_screening(body: bytes) -> Screening:
 def parse_error(status: int, body: bytes) -> ScreenerApiError:
     """The error of an answer that is not a success, whatever its body."""
     try:
-        error = json.loads(body)["error"]
-        return ScreenerApiError(
+        data = json.loads(body)
+        error = data["error"]
+        refused = ScreenerApiError(
             str(error["code"]), status, str(error["message"]), error.get("field"), error.get("request_id")
         )
+        refused.problems = tuple(
+            RowProblem(int(one["row"]), str(one["column"]), str(one["code"]), str(one["message"]))
+            for one in data.get("problems", ())
+        )
+        return refused
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ScreenerApiError("http_error", status, "the service answered without an error body", None, None)
 

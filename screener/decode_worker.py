@@ -4,7 +4,8 @@ Hostile bytes meet the decoders only here. It speaks length-prefixed JSON and ra
 comes from it is ever unpickled.
 
 ```
-request   {"bytes": n, "boxes": "listing" | [[x0, y0, x1, y1]] } then n bytes of the file
+request   {"bytes": n, "boxes": "listing" | [[x0, y0, x1, y1]], "spec": {...}, "large": {...} | null }
+          then n bytes of the file; `spec` and `large` say how it is prepared (`screener.preprocess`)
 answer    {"format", "width", "height", "regions": [[frame, x0, y0, x1, y1], ...], "facts": {..., "pdq": hexadecimal}}
           then (regions, S, S, 3) uint8, and (L, L, 3) uint8, the whole first frame, of a listing's picture where there
           are windows to pool from it
@@ -70,7 +71,7 @@ def receive(connection: socket.socket) -> dict[str, Any]:
     return header
 
 
-def _answer(connection: socket.socket, spec: ImagePreprocess, large: ImagePreprocess | None, limits: Limits) -> None:
+def _answer(connection: socket.socket, limits: Limits) -> None:
     request = receive(connection)
     data = bytes(receive_exactly(connection, request["bytes"]))
     signal.alarm(ALONE_SECONDS)
@@ -78,6 +79,8 @@ def _answer(connection: socket.socket, spec: ImagePreprocess, large: ImagePrepro
         if "side" in request:
             _answer_whole(connection, data, request["side"], request["frame"], limits)
         else:
+            spec, more = ImagePreprocess.from_json(request["spec"]), request["large"]
+            large = ImagePreprocess.from_json(more) if more else None
             _answer_regions(connection, data, request["boxes"], spec, large, limits)
     except ImageUnusable as error:  # raised before anything of the answer is sent
         send(connection, {"code": error.code, "message": error.message})
@@ -128,9 +131,7 @@ def _least(boxes: Sequence[Box], size: int) -> int:
 
 def main() -> None:
     """Serves requests on the inherited socket until its parent closes it."""
-    descriptor, (spec, large, limits) = int(sys.argv[1]), map(json.loads, sys.argv[2:])
-    small = ImagePreprocess.from_json(spec)
-    more = ImagePreprocess.from_json(large) if large else None
+    descriptor, limits = int(sys.argv[1]), Limits(**json.loads(sys.argv[2]))
     for kind, value in ((resource.RLIMIT_AS, MEMORY), (resource.RLIMIT_CORE, 0)):
         with contextlib.suppress(ValueError, OSError):  # macOS refuses some limits; the clock still holds
             resource.setrlimit(kind, (value, value))
@@ -140,7 +141,7 @@ def main() -> None:
         send(connection, {"ready": True})
         while True:
             signal.alarm(0)
-            _answer(connection, small, more, Limits(**limits))
+            _answer(connection, limits)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ ScreenerError
 ├── BundleRefused             an encoder bundle that is damaged, foreign or of another format
 ├── JudgeRefused              a judge that is damaged, of another format or of other features
 ├── PolicyRefused             a policy that makes no sense
+├── ClassifierRefused         a classifier of buyers' texts that is damaged or of other words
 ├── ReportRefused             an evaluation report that is none, or is of other models
 └── ReleaseRefused            encoder, snapshot and judge that do not belong together
 ```
@@ -107,6 +108,12 @@ class PolicyRefused(ScreenerError):
     """The policy's file is not one, or contradicts itself."""
 
     code = "policy_refused"
+
+
+class ClassifierRefused(ScreenerError):
+    """The files of the classifier of buyers' texts do not fit each other, or the words it is served with."""
+
+    code = "classifier_refused"
 
 
 class ReportRefused(ScreenerError):

@@ -58,3 +58,17 @@ class Listing:
             fields["seller"]["registered_on"] = self.seller.registered_on.isoformat()
         fields["seller"]["linked"] = list(self.seller.linked)
         return fields
+
+    @classmethod
+    def of_record(cls, record: Mapping[str, Any]) -> "Listing":
+        """The listing that `record` was made of."""
+        seller, price = record["seller"], record["price"]
+        day = seller["registered_on"]
+        facts = {"registered_on": day and date.fromisoformat(day), "linked": tuple(seller.get("linked", ()))}
+        return cls(
+            **{
+                **record,
+                "price": price and ListingPrice(Decimal(price["amount"]), price["currency"]),
+                "seller": SellerFacts(**{**seller, **facts}),
+            }
+        )

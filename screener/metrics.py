@@ -36,7 +36,22 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
         self.cached = Counter("screener_pictures_cached", "Pictures whose vectors were known.", registry=self.registry)
+        self.webhooks = Counter(
+            "screener_webhook_attempts", "Attempts to deliver a message: delivered, retried or failed for good.",
+            ["outcome"], registry=self.registry,
+        )  # fmt: skip
         self.waiting = Gauge("screener_screenings_waiting", "Screenings at work or waiting.", registry=self.registry)
+
+        self.shadow_judged = Counter(
+            "screener_shadow_judged", "Listings that a candidate judged in the shadow.", registry=self.registry
+        )
+        self.shadow_dropped = Counter(
+            "screener_shadow_dropped", "Listings of the shadow's share that it did not judge.", registry=self.registry
+        )
+        self.shadow_seconds = Histogram(
+            "screener_shadow_seconds", "Time that a candidate took for a listing in the shadow.",
+            buckets=(0.0001, 0.001, *_SECONDS), registry=self.registry,
+        )  # fmt: skip
 
     def watch(self, name: str, description: str, value: Callable[[], float]) -> None:
         """Adds a gauge that asks `value` each time it is read."""

@@ -10,12 +10,13 @@ from typing import Literal
 from brands.database import Database
 from screener import embeddings, facts_store
 from screener.embeddings import Embedding
-from screener.encoder import Encoder, as_stored
+from screener.encoder import as_stored
+from screener.engine import Engine
 from screener.errors import ImageUnusable
 from screener.metrics import Metrics
 from screener.picture_facts import PictureFacts
 from screener.regions import listing_regions, listing_view
-from screener.workers import DecodePool, NoWorkerInTime
+from screener.workers import NoWorkerInTime
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +39,12 @@ class Looked:
 class PictureReader:
     """Reads the pictures of listings; shared by all screenings, close it when done."""
 
-    def __init__(self, *, database: Database, pool: DecodePool, metrics: Metrics, threads: int):
+    def __init__(self, *, database: Database, metrics: Metrics, threads: int):
         """`threads` bounds how many pictures are in work at once, over all listings."""
-        self._database, self._pool, self._metrics = database, pool, metrics
+        self._database, self._metrics = database, metrics
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="pictures")
 
-    def look(self, encoder: Encoder, images: Sequence[bytes], *, deadline: float) -> tuple[Looked, ...]:
+    def look(self, engine: Engine, images: Sequence[bytes], *, deadline: float) -> tuple[Looked, ...]:
         """Vectors and facts of every picture that can be had before `deadline` (monotonic seconds), in the given order.
 
         Decoding and encoding overlap: while one picture is encoded, the next ones are being decoded.
@@ -51,14 +52,15 @@ class PictureReader:
         hashes = [hashlib.sha256(data).hexdigest() for data in images]
         known: Mapping[tuple[str, str], Embedding] = {}
         facts: Mapping[str, PictureFacts] = {}
-        view = listing_view(encoder.bundle.dense)
+        bundle = engine.bundle
+        view = listing_view(bundle.dense)
         if images:
             keys = [(sha256, view) for sha256 in hashes]
             with self._database.read() as connection:
-                known = embeddings.load(connection, encoder.bundle.id, keys, encoder.bundle.dim)
+                known = embeddings.load(connection, bundle.id, keys, bundle.dim)
                 facts = facts_store.load(connection, hashes)
         work = {
-            sha256: self._threads.submit(self._read, encoder, sha256, data, deadline)
+            sha256: self._threads.submit(self._read, engine, sha256, data, deadline)
             for sha256, data in zip(hashes, images, strict=True)
             if (sha256, view) not in known or sha256 not in facts
         }
@@ -77,12 +79,12 @@ class PictureReader:
         """Ends the threads."""
         self._threads.shutdown()
 
-    def _read(self, encoder: Encoder, sha256: str, data: bytes, deadline: float) -> Looked:
+    def _read(self, engine: Engine, sha256: str, data: bytes, deadline: float) -> Looked:
         started = time.monotonic()
         if started >= deadline:
             return Looked(sha256, "skipped", "deadline")
         try:
-            decoded = self._pool.decode(data, deadline=deadline)
+            decoded = engine.pool.decode(data, deadline=deadline)
         except NoWorkerInTime:
             return Looked(sha256, "skipped", "deadline")
         except ImageUnusable as error:
@@ -90,9 +92,9 @@ class PictureReader:
         decoded_at = time.monotonic()
         if decoded_at >= deadline:
             return Looked(sha256, "skipped", "deadline")
-        vectors = encoder.encode_listing(decoded.pixels, decoded.large)
+        vectors = engine.encoder.encode_listing(decoded.pixels, decoded.large)
         encoded_at = time.monotonic()
-        dense = encoder.bundle.dense
+        dense = engine.bundle.dense
         regions = listing_regions(decoded.regions, dense)
         return Looked(
             sha256,

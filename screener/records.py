@@ -8,21 +8,34 @@ from typing import Any, Final
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
+from sqlalchemy.dialects import postgresql, sqlite
 
 from brands import audit
 from brands.ids import is_id
 from brands.model import Price
-from brands.schema import brands, idempotency, reviews, screening_images, screening_matches, screenings
+from brands.schema import (
+    brands,
+    idempotency,
+    reviews,
+    screening_images,
+    screening_matches,
+    screenings,
+    seller_links,
+)
 from screener import embeddings, facts_store
 from screener.embeddings import Embedding
 from screener.errors import IdempotencyMismatch, Overloaded, ScreeningNotFound
 from screener.judging.features import VERSION
 from screener.picture_facts import PictureFacts
+from screener.rescreens import queue
 from screener.review import trends
-from screener.review.value import expected_value
+from screener.review.value import expected_value, signalled
+from screener.signals.counts import suspicions
 
 REVIEWED: Final = ("prompt", "review")
 """Verdicts that put a screening into the queue of people."""
+RESCREENED_BY: Final = "service:rescreen"
+"""In the place of a key: the service screened a listing once more by itself. It is no new listing for any count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +121,19 @@ def save(
         )
     )
     _save_matches(connection, answer)
+    queue.end_waits(connection, screening_id=answer["id"], listing_id=answer["listing_id"], seller_id=seller_id, at=at)
+    if repeat.key_id != RESCREENED_BY:
+        _link(connection, seller_id, request["seller"]["linked"], at)
+        if answer["rescreen"] and answer["verdict"] in queue.PASSED:
+            waiting = (answer["id"], answer["listing_id"], seller_id)
+            queue.put(connection, [waiting], "degraded", cause=None, actor=RESCREENED_BY, now=at)
     if answer["verdict"] in REVIEWED:
         _queue(connection, answer, expected_value(answer, request["price"], usual_price, known_fake), at)
     trends.count(
         connection,
         answer["brand"]["id"],
         at,
-        screened=1,
+        screened=int(repeat.key_id != RESCREENED_BY),
         prompted=int(answer["verdict"] in REVIEWED),
         review=int(answer["verdict"] == "review"),
     )
@@ -169,6 +188,17 @@ def _save_matches(connection: sa.Connection, answer: Mapping[str, Any]) -> None:
         )
 
 
+def _link(connection: sa.Connection, seller_id: str, linked: Sequence[str], at: datetime) -> None:
+    """Notes which shops the marketplace says belong together, and when it last said so."""
+    rows = [{"seller_id": seller_id, "linked_id": other, "seen_at": at} for other in sorted(set(linked) - {seller_id})]
+    if rows:
+        insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+        statement = insert(seller_links)
+        keys = ["seller_id", "linked_id"]
+        statement = statement.on_conflict_do_update(index_elements=keys, set_={"seen_at": statement.excluded.seen_at})
+        connection.execute(statement, rows)
+
+
 def _check_brands(connection: sa.Connection, answer: Mapping[str, Any]) -> None:
     """Nothing is written of a brand that was erased while its listing was judged by what was served a moment ago."""
     named = {answer["brand"]["id"]} | {entry["brand_id"] for part in ("evidence", "words") for entry in answer[part]}
@@ -178,7 +208,8 @@ def _check_brands(connection: sa.Connection, answer: Mapping[str, Any]) -> None:
 
 
 def _queue(connection: sa.Connection, answer: Mapping[str, Any], value: float, at: datetime) -> None:
-    """A case for people to look at (`screener.review.queue`)."""
+    """A case for people to look at (`screener.review.queue`); what buyers said of the listing brings it forward."""
+    buyers = signalled(suspicions(connection, [answer["id"]])[answer["id"]])
     connection.execute(
         sa.insert(reviews).values(
             screening_id=answer["id"],
@@ -187,7 +218,7 @@ def _queue(connection: sa.Connection, answer: Mapping[str, Any], value: float, a
             appealed=False,
             shown=answer["prompt"] is not None,
             value=value,
-            weight=value,
+            weight=value * buyers,
             queued_at=at,
         )
     )

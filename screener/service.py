@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
 from types import TracebackType
 
 import structlog
@@ -23,25 +25,43 @@ from brands.sessions import Sessions
 from brands.signing import load_signer
 from index.errors import IndexRefused
 from index.live import Live
+from screener.appraisals.fake_pictures import seen_by
+from screener.appraisals.learn import Learner
+from screener.assess import Assessor
 from screener.bundle import load_bundle
+from screener.drift.gauges import Gauges
+from screener.drift.watch import FOLDER, DriftWatch, judge_folder
 from screener.encoder import Encoder
+from screener.engine import Engine, open_engine
 from screener.errors import ScreenerError
 from screener.governance.inspector import ReferenceInspector
 from screener.governance.recent import RecentListings
 from screener.governance.standing import Trust
 from screener.judging.model import load_judge
 from screener.judging.policy import load_policy
+from screener.ledger.ledger import Ledger
+from screener.ledger.policy import load_seller_policy
 from screener.metrics import Metrics
 from screener.pictures import PictureReader
 from screener.preprocess import WHOLE
 from screener.reading import PictureTexts, open_reader
 from screener.refresh import Refresher
-from screener.release import Serving
+from screener.release import Opened, Serving
+from screener.releases.control import Releases
+from screener.releases.opening import first_models
+from screener.releases.registry import ModelRegistry
+from screener.releases.shadow import Shadow
+from screener.releases.store import ModelStore
+from screener.rescreens.worker import Rescreener
 from screener.retention.due import Periods, Retention
 from screener.retention.erase import Eraser
 from screener.retention.janitor import Janitor
 from screener.screening import Screener
 from screener.settings import Settings
+from screener.signals.about import TextReader, served_names
+from screener.signals.watch import SignalWatch
+from screener.webhooks.deliverer import Deliverer
+from screener.webhooks.endpoints import Endpoints
 from screener.workers import DecodePool
 
 log = structlog.get_logger()
@@ -80,6 +100,9 @@ class Truth:
         self.signer = load_signer(settings.data_dir / "signing-key")
         periods = Periods(flagged=settings.retention_days, clear=settings.retention_clear_days)
         self.retention = Retention(self.database, self.blobs, self.signer, settings.data_dir, periods)
+        self.models = ModelRegistry(self.database, ModelStore(settings), settings, utc_now)
+        self.webhooks = Endpoints(self.database, secret, utc_now, private=settings.webhook_private)
+        self.ledger = Ledger(self.database, load_seller_policy(settings.seller_policy_path), utc_now)
         self.eraser = Eraser(self.database, self.blobs, self.signer, settings.data_dir, utc_now)
 
     def close(self) -> None:
@@ -98,7 +121,6 @@ class Service:
     """The parts of a running screener; `open_service` makes it, `close` ends its processes and threads."""
 
     truth: Truth
-    encoder: Encoder
     pool: DecodePool
     live: Live[Serving]
     refresher: Refresher
@@ -108,11 +130,33 @@ class Service:
     screener: Screener
     inspector: ReferenceInspector
     doors: Doors
-    recent: RecentListings
     trust: Trust
+    learner: Learner
     janitor: Janitor
+    drift: DriftWatch
+    releases: Releases
+    shadow: Shadow
+    deliverer: Deliverer
+    rescreener: Rescreener
+    buyers: TextReader
+    signals: SignalWatch
     _stop: threading.Event = field(default_factory=threading.Event)
     _keeper: threading.Thread | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that is served now. Whoever does more than one thing with it takes it once."""
+        return self.refresher.opened.engine
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder that is served now."""
+        return self.engine.encoder
+
+    @property
+    def recent(self) -> RecentListings:
+        """The recent listings as the served encoder saw them."""
+        return self.engine.recent
 
     def admit(self, data: bytes) -> Admitted:
         """The image gate for uploads: decodes the picture whole.
@@ -126,20 +170,27 @@ class Service:
         return Admitted(hashlib.sha256(data).hexdigest(), decoded.width, decoded.height)
 
     def keep_fresh(self) -> None:
-        """Follows the registry in a thread of its own until `close`."""
+        """Follows the registry, sends webhooks and screens again, in threads of their own until `close`."""
+        self.deliverer.start()
+        self.rescreener.start()
         self._keeper = threading.Thread(target=self._follow, name="refresh", daemon=True)
         self._keeper.start()
+        self.shadow.run()
 
     def close(self) -> None:
         """Ends threads and processes; a refresh that is under way is finished first."""
         self._stop.set()
         if self._keeper:
             self._keeper.join()
+        self.deliverer.close()
+        self.rescreener.close()
+        self.shadow.close()
+        self.releases.close()
         if self.texts:
             self.texts.close()
         self.pool.close()
         self.pictures.close()
-        self.encoder.close()
+        self.engine.close()
         with contextlib.suppress(RegistryError):  # an observation; a database that is gone must not stop the stop
             self.truth.keys.write_uses()
         self.truth.close()
@@ -165,11 +216,17 @@ class Service:
         return (
             self.trust.expire,
             self.trust.follow,
+            self.learner.follow,
+            self.truth.ledger.follow,
             self.doors.settle_waiting,
+            self.releases.keep,
             self.refresher.refresh,
             self._remember,
             self._read_some,
             self.truth.keys.write_uses,
+            self.signals.look,
+            self.signals.forget,
+            self.drift.step,
             self.janitor.sign,
             self.janitor.expire,
             self.janitor.sweep,
@@ -197,12 +254,14 @@ def open_service(settings: Settings) -> Service:
         for a bundle or a judge that cannot be trusted, and for a policy that makes no sense
     """
     truth = Truth(settings)
-    bundle = load_bundle(settings.bundle_path)
-    judge, policy = load_judge(settings.judge_path), load_policy(settings.policy_path)
+    paths = first_models(truth.models, settings)
+    bundle, judge, policy = load_bundle(paths.bundle), load_judge(paths.judge), load_policy(paths.policy)
     reader = open_reader() if settings.reading_ms else None
     pool = DecodePool(bundle.preprocess, settings.image_limits, dense=bundle.dense, size=settings.decode_workers)
-    encoder = Encoder(bundle, workers=settings.encode_workers)
-    encoder.check_golden()
+    engine_of = partial(
+        open_engine, pool=pool, workers=settings.encode_workers, folder=settings.data_dir, database=truth.database
+    )
+    engine = engine_of(bundle)
     live: Live[Serving] = Live(clock=time.monotonic)
     metrics = Metrics()
     metrics.watch("screener_index_age_seconds", "Since index and registry were last known to agree.", lambda: live.age)
@@ -212,43 +271,85 @@ def open_service(settings: Settings) -> Service:
         lambda: live.current.directory.references if live.current else 0,
     )
     pictures = PictureReader(
-        database=truth.database, pool=pool, metrics=metrics, threads=settings.decode_workers + settings.encode_workers
+        database=truth.database, metrics=metrics, threads=settings.decode_workers + settings.encode_workers
     )
     texts = PictureTexts(reader=reader, database=truth.database, pool=pool, now=utc_now) if reader else None
-    recent = RecentListings(settings.data_dir, bundle, truth.database)
+    assessor = Assessor(
+        database=truth.database, pictures=pictures, texts=texts, reading_ms=settings.reading_ms, now=utc_now
+    )
     inspector = ReferenceInspector(
         database=truth.database,
         blobs=truth.blobs,
-        pool=pool,
-        encoder=encoder,
         live=live,
-        recent=recent,
+        first=engine,
         now=utc_now,
+    )
+    doors = Doors(truth.registry, inspector, utc_now)
+    refresher = Refresher(
+        database=truth.database,
+        blobs=truth.blobs,
+        opened=Opened(engine, judge, policy),
+        reader=reader,
+        folder=settings.data_dir,
+        live=live,
+        now=utc_now,
+    )
+    releases = Releases(
+        registry=truth.models,
+        database=truth.database,
+        blobs=truth.blobs,
+        refresher=refresher,
+        open_engine=engine_of,
+        now=utc_now,
+    )
+    shadow = Shadow(
+        registry=truth.models,
+        database=truth.database,
+        blobs=truth.blobs,
+        settings=settings,
+        served=lambda: refresher.opened,
+        reader=reader,
+        metrics=metrics,
+        now=utc_now,
+    )
+    metrics.watch(
+        "screener_release_pending",
+        "1 while the promoted release is refused here and another one is served.",
+        lambda: float(releases.fault is not None),
+    )
+    screener = Screener(
+        database=truth.database,
+        blobs=truth.blobs,
+        assessor=assessor,
+        live=live,
+        settings=settings,
+        metrics=metrics,
+        observe=shadow.offer,
     )
     return Service(
         truth=truth,
-        encoder=encoder,
         pool=pool,
         live=live,
-        refresher=Refresher(
-            database=truth.database,
-            blobs=truth.blobs,
-            pool=pool,
-            encoder=encoder,
-            judge=judge,
-            policy=policy,
-            reader=reader,
-            folder=settings.data_dir,
-            live=live,
-            now=utc_now,
-        ),
+        refresher=refresher,
+        releases=releases,
+        shadow=shadow,
         metrics=metrics,
         pictures=pictures,
         texts=texts,
         inspector=inspector,
-        doors=Doors(truth.registry, inspector, utc_now),
-        recent=recent,
+        doors=doors,
         trust=Trust(truth.database, utc_now),
+        learner=Learner(truth.database, truth.blobs, doors, seen_by(live, pictures), utc_now),
+        drift=DriftWatch(
+            database=truth.database,
+            folder=settings.data_dir / FOLDER,
+            judges=partial(judge_folder, truth.models.store),
+            live=live,
+            gauges=Gauges(metrics.registry),
+            days=settings.drift_days,
+            every=timedelta(minutes=settings.drift_minutes),
+            now=utc_now,
+        ),
         janitor=Janitor(
             database=truth.database,
             signer=truth.signer,
@@ -257,14 +358,14 @@ def open_service(settings: Settings) -> Service:
             live=live,
             now=utc_now,
         ),
-        screener=Screener(
+        screener=screener,
+        deliverer=Deliverer(
             database=truth.database,
-            blobs=truth.blobs,
-            pictures=pictures,
-            texts=texts,
-            live=live,
-            settings=settings,
+            endpoints=truth.webhooks,
+            keep=timedelta(days=settings.webhook_keep_days),
             metrics=metrics,
-            now=utc_now,
         ),
+        buyers=TextReader(served_names(live)),
+        signals=SignalWatch(truth.database, keep_days=settings.retention_clear_days, now=utc_now),
+        rescreener=Rescreener(database=truth.database, blobs=truth.blobs, screen=screener.screen, now=utc_now),
     )

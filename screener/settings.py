@@ -16,6 +16,7 @@ Rate = Annotated[str, AfterValidator(lambda text: str(rate(text)) and text)]
 EMBEDDED_BUNDLES = Path(__file__).parent / "models"
 EMBEDDED_JUDGE = Path(__file__).parent / "judges" / "default"
 EMBEDDED_POLICY = Path(__file__).parent / "policies" / "default.toml"
+EMBEDDED_SELLER_POLICY = Path(__file__).parent / "policies" / "sellers.toml"
 
 
 class Settings(BaseSettings):
@@ -33,6 +34,14 @@ class Settings(BaseSettings):
     )
     judge: str = Field("", description="Folder of the judge to serve; empty: the one embedded in the distribution.")
     policy: str = Field("", description="File of the policy to serve; empty: the one embedded in the distribution.")
+    release: Literal["promoted", "settings"] = Field(
+        "promoted",
+        description="What is served once a release was promoted: that release, or, for an emergency, what the settings"
+        " `bundle`, `judge` and `policy` name.",
+    )
+    release_approvals: int = Field(
+        2, ge=1, le=2, description="People that a promotion needs: one who proposes and another who approves, or one."
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe line to log.")
@@ -74,6 +83,19 @@ class Settings(BaseSettings):
         False, description="Send the session's cookie over HTTPS only; set it wherever the pages are behind TLS."
     )
 
+    seller_policy: str = Field(
+        "",
+        description="File of the policy of sellers' points and actions; empty: the one embedded in the distribution.",
+    )
+    webhook_private: bool = Field(
+        False,
+        description="Let webhooks go to addresses that are not public, over plain HTTP too; for receivers on the same"
+        " machine or network.",
+    )
+    webhook_keep_days: int = Field(
+        30, ge=4, le=3650, description="Days that webhook messages are kept for sending them again, delivered or not."
+    )
+
     audit_checkpoint_every: int = Field(
         1000, ge=1, le=1_000_000, description="Rows of the audit log between two signed checkpoints."
     )
@@ -86,6 +108,13 @@ class Settings(BaseSettings):
     )
     retention_clear_days: int = Field(
         400, ge=1, le=36_500, description="The same for listings answered `clear` that no person was asked about."
+    )
+
+    drift_days: int = Field(
+        7, ge=1, le=366, description="Days of screenings that are compared with what the judge was made for."
+    )
+    drift_minutes: int = Field(
+        60, ge=1, le=10_080, description="Least time between two looks for drift; one takes about a second of a core."
     )
 
     body_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="Largest request body, in bytes.")
@@ -124,6 +153,11 @@ class Settings(BaseSettings):
     def policy_path(self) -> Path:
         """The policy that is really used."""
         return Path(self.policy) if self.policy else EMBEDDED_POLICY
+
+    @property
+    def seller_policy_path(self) -> Path:
+        """The policy of sellers' points that is really used."""
+        return Path(self.seller_policy) if self.seller_policy else EMBEDDED_SELLER_POLICY
 
     @property
     def image_limits(self) -> Limits:

@@ -1,5 +1,6 @@
 """A pool of decode processes that are killed when a picture takes too long."""
 
+import copy
 import json
 import os
 import queue
@@ -56,12 +57,11 @@ class Decoded:
 
 
 class _Worker:
-    def __init__(self, spec: ImagePreprocess, large: ImagePreprocess | None, limits: Limits):
+    def __init__(self, limits: Limits):
         self.connection, theirs = socket.socketpair()
         for end in (self.connection, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        settings = (spec.to_json(), large.to_json() if large else None, asdict(limits))
-        arguments = [str(theirs.fileno()), *map(json.dumps, settings)]
+        arguments = [str(theirs.fileno()), json.dumps(asdict(limits))]
         self.process = subprocess.Popen(  # noqa: S603  # our own module, no shell, no caller's words
             [sys.executable, "-m", "screener.decode_worker", *arguments],
             pass_fds=(theirs.fileno(),),
@@ -91,12 +91,18 @@ class DecodePool:
         self._large = dense.preprocess(spec) if dense else None
         self._idle: queue.LifoQueue[_Worker] = queue.LifoQueue()
         self._lock = threading.Lock()
-        self._closed = False
-        started = [_Worker(spec, self._large, limits) for _ in range(size)]
+        self._closed = threading.Event()
+        started = [_Worker(limits) for _ in range(size)]
         for worker in started:
             worker.wait_ready()
             self._idle.put(worker)
         self._all = set(started)
+
+    def prepared(self, spec: ImagePreprocess, dense: Dense | None) -> "DecodePool":
+        """The same processes, preparing pictures for another encoder; closing either closes both."""
+        other = copy.copy(self)
+        other._spec, other._large = spec, dense.preprocess(spec) if dense else None
+        return other
 
     def decode(self, data: bytes, boxes: Sequence[Box] | None = None, *, deadline: float | None = None) -> Decoded:
         """Decodes one picture and cuts its regions.
@@ -114,7 +120,11 @@ class DecodePool:
         NoWorkerInTime
             the deadline passed before the picture was done for reasons that are not the picture's
         """
-        asked = {"boxes": "listing" if boxes is None else list(boxes)}
+        asked = {
+            "boxes": "listing" if boxes is None else list(boxes),
+            "spec": self._spec.to_json(),
+            "large": self._large.to_json() if self._large else None,
+        }
         return self._ask(data, asked, deadline, lambda connection, answer: self._regions(connection, answer, boxes))
 
     def decode_large(
@@ -150,7 +160,7 @@ class DecodePool:
     def close(self) -> None:
         """Kills every process."""
         with self._lock:
-            self._closed = True
+            self._closed.set()
             for worker in self._all:
                 worker.kill()
             self._all.clear()
@@ -180,9 +190,9 @@ class DecodePool:
             worker.kill()
             with self._lock:
                 self._all.discard(worker)
-                if self._closed:
+                if self._closed.is_set():
                     return
-                fresh = _Worker(self._spec, self._large, self._limits)
+                fresh = _Worker(self._limits)
                 self._all.add(fresh)
             try:
                 fresh.wait_ready()

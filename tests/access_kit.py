@@ -9,21 +9,33 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+from fixed_judge import BIAS
+from release_kit import approved, make_candidate, propose
+from review_kit import screen
 from service_kit import ACTOR, Kit, encoded, picture
 
 from brands import approvals, holds, references
 from brands.approvals import Checked
 from brands.ids import utc_now
 from brands.model import Brand, NewReference
+from screener.appraisals.model import NewAppraisal
+from screener.appraisals.store import add as add_appraisals
 from screener.governance.standing import set_standing
+from screener.ledger.entries import add_incident
+from screener.ledger.read import actions_of
+from screener.listing import Listing
 from screener.picture_facts import FACTS_VERSION
+from screener.spot_checks import plan as spot_checks
+from screener.spot_checks.model import Filters
+from screener.webhooks.endpoints import Endpoints
 
 
 def missing(name: str) -> str:
     """An id of the right form that nothing has."""
     prefixes = {
         "brand_id": "brd", "reference_id": "ref", "screening_id": "scr", "key_id": "key", "response_id": "rsp",
-        "hold_id": "hld", "receipt_id": "rcp",
+        "hold_id": "hld", "receipt_id": "rcp", "plan_id": "pln", "spot_check_id": "spc", "appraisal_id": "apr",
+        "endpoint_id": "whk", "model_id": "mod", "message_id": "msg", "action_id": "sac", "event_id": "sev",
     }  # fmt: skip
     return f"{prefixes[name]}_{'0' * 32}" if name in prefixes else "0"
 
@@ -38,12 +50,14 @@ class Objects:
     brand: Brand
     ids: Mapping[str, str]
     states: Mapping[str, str]
+    kit: Kit
 
     def of(self, line: str) -> Mapping[str, str]:
         """The ids for a route: the reference is one that the route's step is possible for."""
         steps = {"approve": "pending", "reject": "pending", "reopen": "withdrawn"}
         state = steps.get(line.rsplit("/", 1)[1], "active")
-        return {**self.ids, "reference_id": self.states[state]}
+        model = {"model_id": release_for(self.kit, line)} if "{model_id}" in line else {}
+        return {**self.ids, "reference_id": self.states[state], **model}
 
 
 HARMLESS: Mapping[str, Any] = {
@@ -86,8 +100,31 @@ def objects(kit: Kit, name: str, seed: int) -> Objects:
         # Drawn shapes look alike to the tiny encoder: what the impact check says of them is not what is tested.
         approvals.store_impact(conn, pending.id, Checked(True, kit.service.inspector.encoder_id, HARMLESS, utc_now()))
         hold = holds.add(conn, kind="seller", object_id=name, reason="a case", actor=ACTOR, at=utc_now())
+        result = NewAppraisal("inconclusive", "Lab Nord", "laboratory", utc_now().date(), screening_id=screening["id"])
+        (appraisal,) = add_appraisals(conn, [result], actor=ACTOR, now=utc_now())
+        add_incident(conn, truth.ledger.policy, seller_id=name, kind="violation", actor=ACTOR, now=utc_now())
+        (action,) = actions_of(conn, name)
+    # Where the service itself does not send to, so that nothing leaves this machine.
+    webhooks = Endpoints(truth.database, b"s" * 32, private=True)
+    there = next((one for one in webhooks.list() if one.url == "http://127.0.0.1:9/"), None)
+    endpoint = there or webhooks.add(actor=ACTOR, url="http://127.0.0.1:9/")[0]
+    message_id = webhooks.send_test(actor=ACTOR, endpoint_id=endpoint.id)
+    for category in (f"goods of {name}", "a", "b"):  # one to be planned below, the others free for who asks for a plan
+        listing = Listing(f"{name}, {category}", "A thing", name, category=category)
+        screen(truth.database, utc_now(), listing=listing, verdict="clear", probability=0.1)
+    plan = spot_checks.plan(
+        truth.database, budget=1, filters=Filters(category=f"goods of {name}"), actor=ACTOR, now=utc_now()
+    )
     ids = {
+        "model_id": missing("model_id"),  # those that exist are made for the step, by `Objects.of`
         "hold_id": hold.id,
+        "plan_id": plan.id,
+        "spot_check_id": plan.picks[0].id,
+        "appraisal_id": appraisal.id,
+        "endpoint_id": endpoint.id,
+        "message_id": message_id,
+        "action_id": action.id,
+        "event_id": action.event_id,
         "brand_id": brand.id,
         "reference_id": active.id,
         "screening_id": screening["id"],
@@ -98,7 +135,22 @@ def objects(kit: Kit, name: str, seed: int) -> Objects:
         "name": name,
         "encoder": kit.service.encoder.bundle.id,
     }
-    return Objects(brand, ids, {"active": active.id, "withdrawn": withdrawn.id, "pending": pending.id})
+    return Objects(brand, ids, {"active": active.id, "withdrawn": withdrawn.id, "pending": pending.id}, kit)
+
+
+def release_for(kit: Kit, line: str) -> str:
+    """A release that the step of a route is possible for; a rollback's is served."""
+    kit.service.releases.wait()
+    number = len(kit.service.truth.models.list())
+    folder = kit.service.truth.settings.data_dir.parent / f"candidate-{number}"
+    candidate = make_candidate(folder, encoder=False, bias=BIAS - 0.001 * (number + 1))
+    step = line.rsplit("/", 1)[1]
+    if step in ("promote", "rollback"):
+        release = approved(kit, candidate)
+        if step == "rollback":
+            kit.service.releases.promote(release.id, actor=ACTOR, reason="to be taken back")
+        return release.id
+    return propose(kit, candidate).id
 
 
 def bearer(plaintext: str) -> dict[str, str]:
@@ -144,6 +196,9 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "POST /v1/reviews/{screening_id}/claim": {},
     "POST /v1/reviews/{screening_id}/release": {},
     "POST /v1/reviews/{screening_id}/decisions": {"json": {"outcome": "unsure"}},
+    "POST /v1/appraisals": {"json": {"appraisals": []}},
+    "POST /v1/appraisals/import": {"json": []},
+    "POST /v1/appraisals/{appraisal_id}/withdraw": {"json": {"reason": "two reports were mixed up"}},
     "POST /v1/brands": {"json": BRAND | {"name": "Brand new"}},
     "PUT /v1/brands/{brand_id}": {"json": BRAND | {"name": "{name} of today", "revision": 1}},
     "POST /v1/brands/{brand_id}/state": {"json": {"state": "withdrawn"}},
@@ -160,10 +215,29 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "POST /v1/references/{reference_id}/approve": {"json": {}},
     "POST /v1/references/{reference_id}/expiry": {"json": {"expires_at": "2999-01-31T00:00:00Z"}},
     "POST /v1/references/{reference_id}/dispute": {"json": {"reason": "it is ours"}},
+    "POST /v1/models/{model_id}/shadow": {"json": {"share": 0.1}},
+    "POST /v1/models/{model_id}/approve": {},
+    "POST /v1/models/{model_id}/refuse": {"json": {"reason": "a slice is worse"}},
+    "POST /v1/models/{model_id}/promote": {"json": {"reason": "it is better"}},
+    "POST /v1/models/{model_id}/rollback": {"json": {"reason": "it prompts too much"}},
     "POST /v1/keys": {"json": {"scope": "hook"}},
     "POST /v1/keys/{key_id}/revoke": {},
     "POST /v1/keys/{key_id}/rotate": {"json": {}},
     "POST /v1/keys/self/rotate": {"json": {}},
+    "POST /v1/spot-checks/plans": {"json": {"budget": 1}},
+    "POST /v1/spot-checks/plans/{plan_id}/cancel": {"json": {"note": "another budget"}},
+    "POST /v1/spot-checks/{spot_check_id}/state": {"json": {"state": "ordered", "orders": 3}},
+    "POST /v1/signals": {"json": {"signals": [{"kind": "review", "listing_id": "L-9", "text": "fine"}]}},
+    "POST /v1/seller-events": {"json": {"seller_id": "shop-9", "kind": "complaint"}},
+    "POST /v1/seller-actions/{action_id}/state": {"json": {"state": "executed"}},
+    "POST /v1/webhooks": {"json": {"url": "https://shop.example/hooks", "types": ["release.switched"]}},
+    "POST /v1/webhooks/{endpoint_id}/pause": {"json": {}},
+    "POST /v1/webhooks/{endpoint_id}/resume": {"json": {}},
+    "POST /v1/webhooks/{endpoint_id}/remove": {"json": {}},
+    "POST /v1/webhooks/{endpoint_id}/rotate": {"json": {}},
+    "POST /v1/webhooks/{endpoint_id}/test": {},
+    "POST /v1/webhooks/{endpoint_id}/replay": {"json": {"since": "2026-01-01T00:00:00Z"}},
+    "POST /v1/webhooks/messages/{message_id}/replay": {"json": {}},
     "POST /v1/holds": {"json": {"kind": "seller", "object_id": "shop-77", "reason": "case 12 O 34"}},
     "POST /v1/holds/{hold_id}/release": {},
     "POST /v1/retention/run": {},
@@ -189,6 +263,21 @@ BODIES: Mapping[str, dict[str, Any]] = {
     "POST /app/reviews/{screening_id}/release": {},
     "POST /app/reviews/{screening_id}/decide": {"data": {"outcome": "unsure"}},
     "POST /app/notices": {},
+    "POST /app/spot-checks": {"data": {"budget": "1"}},
+    "POST /app/spot-checks/{plan_id}/cancel": {},
+    "POST /app/spot-check-items/{spot_check_id}/state": {"data": {"state": "ordered", "orders": "3"}},
+    "POST /app/screenings/{screening_id}/appraisals": {
+        "data": {"outcome": "authentic", "appraiser": "Expert 2", "method": "expert", "appraised_on": "2026-01-31"}
+    },
+    "POST /app/appraisals/import": {"files": {"table": ("tasks.json", b"[]", "application/json")}},
+    "POST /app/appraisals/{appraisal_id}/withdraw": {"data": {"reason": "two reports were mixed up"}},
+    "POST /app/models/{model_id}/approve": {},
+    "POST /app/models/{model_id}/refuse": {"data": {"reason": "a slice is worse"}},
+    "POST /app/models/{model_id}/promote": {"data": {"reason": "it is better"}},
+    "POST /app/models/{model_id}/rollback": {"data": {"reason": "it prompts too much"}},
+    "POST /app/models/{model_id}/shadow": {"data": {"percent": "10"}},
+    "POST /app/seller-actions/{action_id}/state": {"data": {"state": "executed"}},
+    "POST /app/seller-events/{event_id}/appeal": {"data": {"note": "the invoice was right"}},
     "POST /app/key": {},
     "POST /app/keys": {"data": {"scope": "hook"}},
     "POST /app/keys/{key_id}/rotate": {},

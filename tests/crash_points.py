@@ -33,13 +33,12 @@ from brands.registry import Registry
 from index.live import Live
 from index.snapshot import KEEP, load_snapshot
 from screener import logs
-from screener.encoder import Encoder
+from screener.engine import Engine
 from screener.judging.model import Judge
 from screener.judging.policy import Policy
 from screener.picture_facts import PictureFacts
 from screener.refresh import Refresher
-from screener.release import Serving, read_pointer
-from screener.workers import DecodePool
+from screener.release import Opened, Serving, read_pointer
 
 _NAMES = {"os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link"}
 _DIM = 8
@@ -165,13 +164,15 @@ def _change(registry: Registry, brand_id: str, folder: Path, answers: int) -> No
     encoder = SimpleNamespace(bundle=bundle, encode_pixels=_encode)
     facts = PictureFacts(64, 64, np.zeros((8, 32), dtype=np.uint8), 0, 0.0, 0.0, 0.0, None)
     pool = SimpleNamespace(decode=lambda data, boxes: SimpleNamespace(pixels=data, facts=facts))
+    engine = SimpleNamespace(id="enc_test", bundle=bundle, encoder=encoder, pool=pool)
     Refresher(
         database=registry.database,
         blobs=registry.blobs,
-        pool=cast(DecodePool, pool),
-        encoder=cast(Encoder, encoder),
-        judge=cast(Judge, SimpleNamespace(id="jdg_test")),
-        policy=cast(Policy, SimpleNamespace(id="pol_test")),
+        opened=Opened(
+            cast(Engine, engine),
+            cast(Judge, SimpleNamespace(id="jdg_test")),
+            cast(Policy, SimpleNamespace(id="pol_test")),
+        ),
         reader=None,
         folder=folder,
         live=live,

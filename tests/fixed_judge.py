@@ -51,7 +51,7 @@ undecided = 1000000
 """
 
 
-def make_fixed_judge(folder: Path) -> Path:
+def make_fixed_judge(folder: Path, *, bias: float = BIAS, name: str = "fixed") -> Path:
     """Writes `judge/` and `policy.toml` into `folder`; gives `folder`."""
     shapes = []
     for feature in FEATURES:
@@ -59,8 +59,8 @@ def make_fixed_judge(folder: Path) -> Path:
         shapes.append(Shape(np.array(knots, dtype=float), np.array(values, dtype=float)))
     judge = write_judge(
         folder / "judge",
-        Additive(BIAS, tuple(shapes)),
-        name="fixed",
+        Additive(bias, tuple(shapes)),
+        name=name,
         calibrated_on="simulation",
         prevalence=0.05,
         metrics={},

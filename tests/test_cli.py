@@ -209,10 +209,10 @@ def test_index(run: Run, tmp_path: Path) -> None:
 
 
 def test_models(run: Run, bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (record,) = [row for row in data(run("models", "list", "--json")) if row["served"]]
+    (record,) = [row for row in data(run("models", "bundles", "--json")) if row["served"]]
     assert (record["name"], record["dim"], record["fault"]) == ("tiny", 64, None)
     assert [part["name"] for part in record["parts"]] == ["semantic", "copy"]
-    assert "fp32/fp32" in run("models", "list").stdout
+    assert "fp32/fp32" in run("models", "bundles").stdout
     assert "is whole" in run("models", "verify").stdout
     assert data(run("models", "verify", bundle, "--json"))["id"] == record["id"]
     broken = shutil.copytree(bundle, tmp_path / "broken")
@@ -220,7 +220,7 @@ def test_models(run: Run, bundle: Path, tmp_path: Path, monkeypatch: pytest.Monk
     assert "does not have the hash" in run("models", "verify", broken, code=1).stderr
     run("models", "verify", tmp_path / "none", code=1)
     monkeypatch.setenv("SCREENER_BUNDLE", str(broken))
-    assert "does not have the hash" in run("models", "list").stdout
+    assert "does not have the hash" in run("models", "bundles").stdout
     assert "SCREENER_BUNDLE names another" in run("index", "build", code=1).stderr
     monkeypatch.setenv("SCREENER_BUNDLE", "")
     monkeypatch.setattr(settings, "EMBEDDED_BUNDLES", tmp_path / "none")

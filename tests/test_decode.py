@@ -271,6 +271,22 @@ def test_for_windows_the_whole_picture_comes_in_two_sizes(pool: DecodePool) -> N
         with_windows.close()
 
 
+def test_the_same_processes_prepare_pictures_for_several_encoders(pool: DecodePool) -> None:
+    data = saved(scene(), "PNG")
+    dense = Dense(192, (Window((0.0, 0.0, 0.5, 0.5), ("logo",)),))
+    other = pool.prepared(replace(SPEC, size=96), dense)
+    for _ in range(2):  # one after the other, by one process
+        assert pool.decode(data).pixels.shape == (4, 64, 64, 3)
+        decoded = other.decode(data)
+        assert decoded.pixels.shape == (1, 96, 96, 3)
+        assert decoded.large is not None
+        assert decoded.large.shape == (192, 192, 3)
+    assert other._all is pool._all
+    np.testing.assert_array_equal(
+        other.decode(data, [WHOLE]).pixels[0], prepare(np.asarray(scene()), WHOLE, replace(SPEC, size=96))
+    )
+
+
 def test_a_worker_that_takes_too_long_or_dies_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     pool = DecodePool(SPEC, LIMITS, size=1)
     try:

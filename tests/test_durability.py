@@ -435,8 +435,6 @@ def test_a_decoder_without_a_parent_ends_at_a_picture_that_never_does() -> None:
                 "-c",
                 script,
                 str(theirs.fileno()),
-                json.dumps(spec.to_json()),
-                "null",
                 json.dumps(asdict(limits)),
             ],
             cwd=ROOT,
@@ -444,5 +442,5 @@ def test_a_decoder_without_a_parent_ends_at_a_picture_that_never_does() -> None:
         )
         ours.settimeout(30)
         decode_worker.receive(ours)
-        decode_worker.send(ours, {"bytes": 1, "boxes": "listing"}, b"x")
+        decode_worker.send(ours, {"bytes": 1, "boxes": "listing", "spec": spec.to_json(), "large": None}, b"x")
     assert worker.wait(30) == -signal.SIGALRM

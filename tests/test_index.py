@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +157,24 @@ def test_pruning_keeps_the_served_one_and_two_more(tmp_path: Path) -> None:
     prune_snapshots(tmp_path, served=ids[0])
     assert {manifest.id for manifest in list_snapshots(tmp_path)} >= {ids[0]}
     assert len(list_snapshots(tmp_path)) == 3
+
+
+def test_pruning_keeps_the_newest_of_two_other_encoders(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+
+    def built(encoder_id: str, day: int) -> str:
+        rows = unit_rows(generator, 4, 8)
+        ids = [f"ref_{n}" for n in range(4)]
+        at = datetime(2025, 1, day, tzinfo=UTC)
+        return build_snapshot(
+            tmp_path, encoder_id=encoder_id, dim=8, ids=ids, vectors=rows, registry_version=1, now=at
+        ).id
+
+    oldest, older, previous, shadow = built("enc_d", 1), built("enc_c", 2), built("enc_c", 3), built("enc_b", 4)
+    served = built("enc_a", 5)
+    assert set(prune_snapshots(tmp_path, served=served, also=[oldest])) == {older}
+    assert set(prune_snapshots(tmp_path, served=served)) == {oldest}
+    assert {manifest.id for manifest in list_snapshots(tmp_path)} == {served, shadow, previous}
 
 
 def test_leftovers_of_a_killed_build_are_swept(tmp_path: Path) -> None:

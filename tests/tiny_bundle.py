@@ -46,30 +46,33 @@ WINDOWS = Dense(
 TEXTS = ("acme runner shoes", "高仿 1:1 包", "")
 
 
-def make_tiny_bundle(path: Path, seed: int = 0, dense: Dense | None = None) -> Path:
-    """Write the bundle at ``path`` (made if absent) and return it; the same bytes for the same seed."""
+def make_tiny_bundle(path: Path, seed: int = 0, dense: Dense | None = None, half: int = HALF) -> Path:
+    """Write the bundle at ``path`` (made if absent) and return it; the same bytes for the same seed.
+
+    Its vectors have ``2 * half`` numbers.
+    """
     path.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     tokenizer = _tokenizer()
     text = TextPreprocess(CONTEXT, "lower", pad_id=0, dynamic_length=True)
     image = ImagePreprocess(SIZE, (0.5, 0.5, 0.5), (0.25, 0.25, 0.25), "squash" if dense else "shortest")
-    onnx.save(_window_model(rng) if dense else _image_model(rng), str(path / "image.onnx"))
-    onnx.save(_text_model(rng, tokenizer.get_vocab_size()), str(path / "text.onnx"))
+    onnx.save(_window_model(rng, half) if dense else _image_model(rng, half), str(path / "image.onnx"))
+    onnx.save(_text_model(rng, tokenizer.get_vocab_size(), half), str(path / "text.onnx"))
     tokenizer.save(str(path / "tokenizer.json"))
     settings = {"image": image.to_json(), "text": text.to_json()} | ({"dense": dense.to_json()} if dense else {})
     (path / "preprocess.json").write_text(json.dumps(settings), "utf-8")
-    _write_golden(path, TextTokenizer(tokenizer.to_str(), text))
-    _publish(path)
+    _write_golden(path, TextTokenizer(tokenizer.to_str(), text), half)
+    _publish(path, half)
     return path
 
 
-def _publish(path: Path) -> None:
+def _publish(path: Path, half: int) -> None:
     write_manifest(
         path,
         name="tiny",
-        dim=DIM,
+        dim=2 * half,
         precision={"image": "fp32", "text": "fp32"},
-        parts=PARTS,
+        parts=(Part("semantic", 0, half, PARTS[0].uses), Part("copy", half, 2 * half, PARTS[1].uses)),
         operating_points=POINTS,
         golden_tolerance=1e-4,
         metrics={},
@@ -77,12 +80,12 @@ def _publish(path: Path) -> None:
     )
 
 
-def _write_golden(path: Path, tokenizer: TextTokenizer) -> None:
+def _write_golden(path: Path, tokenizer: TextTokenizer, half: int) -> None:
     """Golden outputs come from a first, unchecked load of the bundle itself."""
     inputs: dict[str, NDArray[Any]] = {"pixels": _ramps(SIZE), "tokens": tokenizer(TEXTS)}
     inputs["texts"] = np.array(TEXTS)
     np.savez(path / "golden.npz", **inputs)
-    _publish(path)
+    _publish(path, half)
     encoder = Encoder(load_bundle(path), workers=1)
     outputs = {
         "image_embeddings": encoder.encode_pixels(inputs["pixels"]),
@@ -123,15 +126,15 @@ def _tokenizer() -> Tokenizer:
     return tokenizer
 
 
-def _image_model(rng: np.random.Generator) -> onnx.ModelProto:
+def _image_model(rng: np.random.Generator, half: int) -> onnx.ModelProto:
     cells = 8
     layout = cells * cells * 3
     gradients = 2 * cells * (cells - 1) * 3
     weights: dict[str, NDArray[Any]] = {
-        "semantic": _columns(rng, layout, HALF),
-        "copy": _columns(rng, gradients, HALF),
+        "semantic": _columns(rng, layout, half),
+        "copy": _columns(rng, gradients, half),
         # A constant keeps an evenly coloured picture off the zero vector.
-        "bias": np.full(HALF, 1e-3, np.float32),
+        "bias": np.full(half, 1e-3, np.float32),
         "scale": np.asarray(1 / 255, np.float32),
         "zero": np.array([0], np.int64),
         "one": np.array([1], np.int64),
@@ -156,20 +159,20 @@ def _image_model(rng: np.random.Generator) -> onnx.ModelProto:
         helper.make_node("Concat", ["semantic_unit", "copy_unit"], ["both"], axis=1),
         helper.make_node("LpNormalization", ["both"], ["embedding"], axis=1, p=2),
     ]
-    return _model({"pixels": (TensorProto.UINT8, ["n", SIZE, SIZE, 3])}, nodes, weights)
+    return _model({"pixels": (TensorProto.UINT8, ["n", SIZE, SIZE, 3])}, nodes, weights, ["n", 2 * half])
 
 
-def _window_model(rng: np.random.Generator) -> onnx.ModelProto:
-    kernels = rng.standard_normal((DIM, 3, STRIDE, STRIDE)).astype(np.float32)
+def _window_model(rng: np.random.Generator, half: int) -> onnx.ModelProto:
+    kernels = rng.standard_normal((2 * half, 3, STRIDE, STRIDE)).astype(np.float32)
     weights: dict[str, NDArray[Any]] = {
         # Without their mean, so that brightness alone makes nothing alike.
         "kernels": kernels - kernels.mean(axis=(2, 3), keepdims=True),
         # A constant keeps an evenly coloured picture off the zero vector.
-        "bias": np.full(DIM, 1e-3, np.float32),
+        "bias": np.full(2 * half, 1e-3, np.float32),
         "scale": np.asarray(1 / 255, np.float32),
-        "map": np.array([0, DIM, -1], np.int64),
+        "map": np.array([0, 2 * half, -1], np.int64),
         "rows": np.array([0, -1], np.int64),
-        "halves": np.array([HALF, DIM - HALF], np.int64),
+        "halves": np.array([half, half], np.int64),
     }
     nodes = [
         helper.make_node("Cast", ["pixels"], ["float"], to=TensorProto.FLOAT),
@@ -190,7 +193,7 @@ def _window_model(rng: np.random.Generator) -> onnx.ModelProto:
         "pixels": (TensorProto.UINT8, ["n", "height", "width", 3]),
         "pooling": (TensorProto.FLOAT, ["windows", "down", "across"]),
     }
-    return _model(inputs, nodes, weights, ["n", "windows", DIM])
+    return _model(inputs, nodes, weights, ["n", "windows", 2 * half])
 
 
 def _difference(name: str, axis: int) -> list[onnx.NodeProto]:
@@ -210,19 +213,19 @@ def _project(source: str, weight: str) -> list[onnx.NodeProto]:
     ]
 
 
-def _text_model(rng: np.random.Generator, vocabulary: int) -> onnx.ModelProto:
+def _text_model(rng: np.random.Generator, vocabulary: int, half: int) -> onnx.ModelProto:
     """Sum over the row of (byte vector x vector of the byte before), zero for padding: a bag of byte pairs."""
     table = rng.standard_normal((vocabulary, 128)).astype(np.float32)
     table[0] = 0
     weights: dict[str, NDArray[Any]] = {
         "table": table,
-        "semantic": _columns(rng, 128, HALF),
-        "bias": np.full(HALF, 1e-3, np.float32),
+        "semantic": _columns(rng, 128, half),
+        "bias": np.full(half, 1e-3, np.float32),
         "zero": np.array([0], np.int64),
         "one": np.array([1], np.int64),
         "minus_one": np.array([-1], np.int64),
         "far": np.array([2**31], np.int64),
-        "pads": np.array([0, 0, 0, DIM - HALF], np.int64),
+        "pads": np.array([0, 0, 0, half], np.int64),
     }
     nodes = [
         helper.make_node("Gather", ["table", "tokens"], ["vectors"]),
@@ -233,7 +236,7 @@ def _text_model(rng: np.random.Generator, vocabulary: int) -> onnx.ModelProto:
         *_project("bag", "semantic"),
         helper.make_node("Pad", ["semantic_unit", "pads"], ["embedding"]),
     ]
-    return _model({"tokens": (TensorProto.INT64, ["n", "length"])}, nodes, weights)
+    return _model({"tokens": (TensorProto.INT64, ["n", "length"])}, nodes, weights, ["n", 2 * half])
 
 
 def _columns(rng: np.random.Generator, rows: int, columns: int) -> NDArray[np.float32]:
@@ -245,7 +248,7 @@ def _model(
     inputs: dict[str, tuple[int, list[str | int]]],
     nodes: list[onnx.NodeProto],
     weights: dict[str, NDArray[Any]],
-    shape: Sequence[str | int] = ("n", DIM),
+    shape: Sequence[str | int],
 ) -> onnx.ModelProto:
     graph = helper.make_graph(
         nodes,

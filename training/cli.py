@@ -13,11 +13,15 @@ import numpy as np
 import typer
 from numpy.typing import NDArray
 
+from .candidate_cli import candidate
 from .covers_cli import covers
+from .day.cli import day
 from .discover_measure import discover
 from .encoder_cli import encoder_app, evaluate_app
 from .errors import ExportRefused, TrainingError
 from .facts_measure import facts
+from .finetune_cli import finetuning
+from .frozen_cli import dataset_app
 from .impact_measure import impact
 from .judge_cli import train as train_judge
 from .market.cli import market
@@ -25,6 +29,8 @@ from .measure_cli import benchmark, listings, uploads
 from .name_measure import names
 from .reading_measure import reading
 from .registry_cli import registry
+from .signals.cli import app as signals_app
+from .spot_checks_sim import spot_checks
 from .words_measure import words
 
 app = typer.Typer(
@@ -38,18 +44,23 @@ app = typer.Typer(
 
 app.add_typer(encoder_app, name="encoder")
 app.add_typer(evaluate_app, name="evaluate")
-for measure in (listings, market, words, names, reading, facts, discover):
+for measure in (candidate, listings, market, words, names, reading, facts, discover):
     evaluate_app.command(measure.__name__)(measure)
 benchmark_app = typer.Typer(invoke_without_command=True)
 benchmark_app.callback()(benchmark)
 benchmark_app.command("registry")(registry)
 benchmark_app.command("impact")(impact)
 benchmark_app.command("uploads")(uploads)
+benchmark_app.command("finetuning")(finetuning)
+benchmark_app.command("spot-checks")(spot_checks)
 app.add_typer(benchmark_app, name="benchmark")
 app.command("covers")(covers)
+app.add_typer(signals_app, name="signals")
+app.command("day")(day)
 judge_app = typer.Typer(help="Judges and policies.", no_args_is_help=True)
 judge_app.command("train")(train_judge)
 app.add_typer(judge_app, name="judge")
+app.add_typer(dataset_app, name="dataset")
 
 
 @judge_app.callback()

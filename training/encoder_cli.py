@@ -11,12 +11,16 @@ from typing import Annotated, Any
 import typer
 
 from training.errors import TrainingError
+from training.finetune_cli import finetune
 from training.measure_cli import evaluate_cost, evaluate_encoder
 
 STARTED = "started.txt"
 """File in the work folder that says what a run began from."""
 
-encoder_app = typer.Typer(no_args_is_help=True, help="Train the default encoder and write its bundle.")
+encoder_app = typer.Typer(
+    no_args_is_help=True, help="Train the default encoder and write its bundle; fine-tune one on a marketplace."
+)
+encoder_app.command("finetune")(finetune)
 evaluate_app = typer.Typer(no_args_is_help=True, help="Measure models.")
 evaluate_app.command("encoder")(evaluate_encoder)
 evaluate_app.command("cost")(evaluate_cost)

@@ -129,16 +129,16 @@ def choose_ridge(
             out = fold == held
             model = fit(x[~out], labels[~out], weights[~out], ridge=ridge, noise=noise)
             total += (
-                log_loss(_observed(model.probability(x[out]), noise), labels[out], weights[out]) * weights[out].sum()
+                log_loss(observed(model.probability(x[out]), noise), labels[out], weights[out]) * weights[out].sum()
             )
         losses[ridge] = total / float(weights.sum())
     return min(losses, key=lambda ridge: losses[ridge]), losses
 
 
-def folds_of(groups: NDArray[np.str_], folds: int) -> NDArray[np.int64]:
-    """The fold (n,) of each listing, 0 to folds - 1, the same for a whole group and for every call."""
+def folds_of(groups: NDArray[np.str_], folds: int, *, seed: int = 0) -> NDArray[np.int64]:
+    """The fold (n,) of each listing, 0 to folds - 1, the same for a whole group and for every call with this seed."""
     names, numbers = np.unique(groups, return_inverse=True)
-    fold: NDArray[np.int64] = np.random.default_rng(0).permutation(len(names))[numbers] % folds
+    fold: NDArray[np.int64] = np.random.default_rng(seed).permutation(len(names))[numbers] % folds
     return fold
 
 
@@ -147,7 +147,7 @@ def calibrate(model: Additive, x: Floats, labels: NDArray[np.bool_], weights: Fl
     z, y, w = model.log_odds(x), labels.astype(np.float64), weights / weights.sum()
 
     def loss(p: Floats) -> float:
-        return log_loss(_observed(expit(np.exp(p[0]) * z + p[1]), noise), y.astype(bool), w)
+        return log_loss(observed(expit(np.exp(p[0]) * z + p[1]), noise), y.astype(bool), w)
 
     found = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-5, "fatol": 1e-9, "maxiter": 2000})
     return model.rescaled(float(np.exp(found.x[0])), float(found.x[1]))
@@ -155,11 +155,17 @@ def calibrate(model: Additive, x: Floats, labels: NDArray[np.bool_], weights: Fl
 
 def log_loss(probability: Floats, labels: NDArray[np.bool_], weights: Floats) -> float:
     """Weighted mean of the negative log-likelihood, in nats."""
+    return float(np.average(log_losses(probability, labels), weights=weights))
+
+
+def log_losses(probability: Floats, labels: NDArray[np.bool_]) -> Floats:
+    """The negative log-likelihood of each label (n,), in nats."""
     p = np.clip(probability, 1e-9, 1 - 1e-9)
-    return float(np.average(-np.where(labels, np.log(p), np.log1p(-p)), weights=weights))
+    losses: Floats = -np.where(labels, np.log(p), np.log1p(-p))
+    return losses
 
 
-def _observed(probability: Floats, noise: Noise) -> Floats:
+def observed(probability: Floats, noise: Noise) -> Floats:
     """Probability of the label, from that of the state behind it."""
     return noise.authentic_as_counterfeit + probability * (
         1.0 - noise.counterfeit_as_authentic - noise.authentic_as_counterfeit
@@ -172,7 +178,7 @@ def _loss(
     """Penalised loss and its gradient."""
     z = parameters[0] + design.columns @ parameters[1:]
     p = expit(z)
-    q = np.clip(_observed(p, noise), 1e-12, 1 - 1e-12)
+    q = np.clip(observed(p, noise), 1e-12, 1 - 1e-12)
     loss = -np.sum(w * (y * np.log(q) + (1 - y) * np.log1p(-q)))
     slope = w * (q - y) / (q * (1 - q)) * (1 - noise.counterfeit_as_authentic - noise.authentic_as_counterfeit)
     dz = slope * p * (1 - p)
@@ -185,14 +191,14 @@ def _design(x: Floats, weights: Floats, features: Sequence[Feature]) -> _Design:
     columns, low, high, penalised, slices, all_knots = [], [], [], [], [], []
     start = 0
     for feature, column in zip(features, x.T, strict=True):
-        knots = _knots(column, feature)
-        block = _rises(column, knots)
+        knots = knots_of(column, feature)
+        block = rises_of(column, knots)
         rises, free = len(knots) - 1, 0
         if feature.anchor is None:
             # One more weight: how a listing that says the value differs from one that does not.
             block, free = np.concatenate([np.ones((len(column), 1)), block], axis=1), 1
         else:
-            block = block - _rises(np.array([feature.anchor]), knots)
+            block = block - rises_of(np.array([feature.anchor]), knots)
         block[np.isnan(column)] = 0.0
         low += [-np.inf] * free + [0.0 if feature.direction > 0 else -np.inf] * rises
         high += [np.inf] * free + [0.0 if feature.direction < 0 else np.inf] * rises
@@ -208,7 +214,7 @@ def _design(x: Floats, weights: Floats, features: Sequence[Feature]) -> _Design:
     return _Design(stacked, np.array(low), np.array(high), np.array(penalised), tuple(slices), tuple(all_knots))
 
 
-def _knots(column: Floats, feature: Feature) -> Floats:
+def knots_of(column: Floats, feature: Feature) -> Floats:
     """The ends of the feature's range and quantiles of what was seen between them, a 25th of the range apart."""
     seen = column[~np.isnan(column)]
     inner = seen[(seen > feature.low) & (seen < feature.high)]
@@ -220,7 +226,7 @@ def _knots(column: Floats, feature: Feature) -> Floats:
     return np.array([*kept, feature.high])
 
 
-def _rises(column: Floats, knots: Floats) -> Floats:
+def rises_of(column: Floats, knots: Floats) -> Floats:
     """(n, k - 1): how much of each piece between knots lies below the value, 0 to 1."""
     filled = np.nan_to_num(column)[:, None]
     shares: Floats = np.clip((filled - knots[:-1]) / np.diff(knots), 0.0, 1.0)

@@ -94,12 +94,22 @@ def precision_bound(true_mass: float, false_mass: float, effective: float, confi
     return float(beta.ppf(1 - confidence, hits, effective - hits + 1)) if hits > 0 else 0.0
 
 
-def policy_toml(name: str, judge: str, target: Target, bands: Mapping[str, Fitted], note: str) -> str:
-    """The policy's file (`screener.judging.policy`)."""
+def policy_toml(
+    name: str,
+    judge: str,
+    target: Target,
+    bands: Mapping[str, Fitted],
+    note: str,
+    *,
+    known_fake: str = "review",
+    undecided: int | None = None,
+) -> str:
+    """The policy's file (`screener.judging.policy`); without `undecided` it says nothing of unproven brands."""
     lines = [*(f"# {line}" for line in note.splitlines()), "format = 1", f"name = {json.dumps(name)}"]
     lines += [f"judge = {json.dumps(judge)}", "", "[target]", f"prompt_precision = {target.prompt_precision}"]
     lines += [f"review_precision = {target.review_precision}", f"confidence = {target.confidence}"]
-    lines += [f"false_prompts = {target.false_prompts}", "", "[floor]", 'known_fake = "review"']
+    lines += [f"false_prompts = {target.false_prompts}", "", "[floor]", f'known_fake = "{known_fake}"']
+    lines += ["", "[exposure]", f"undecided = {undecided}"] if undecided is not None else []
     for category, fitted in bands.items():
         lines += ["", "[default]" if not category else f"[category.{json.dumps(category)}]"]
         lines += [f"# fitted to {fitted.counterfeits} counterfeits and {fitted.honest} honest listings"]

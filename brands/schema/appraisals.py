@@ -77,6 +77,7 @@ spot_checks = Table(
     Column("reasons", CanonicalJson, nullable=False),
     Column("state", sa.Text, nullable=False),
     Column("note", sa.Text, nullable=False),
+    Column("orders", sa.Integer),  # that the listing had, where the marketplace tells
     Column("updated_at", UtcTime, nullable=False),
     Column("updated_by", sa.Text, nullable=False),
     one_of("strategy", STRATEGIES),

@@ -29,6 +29,7 @@ seller_events = Table(
     brand_id(nullable=True),
     Column("screening_id", sa.Text, sa.ForeignKey("screenings.id"), index=True),
     Column("source", sa.Text, unique=True),  # what it follows from, such as an appraisal's id: it counts once
+    Column("severe", sa.Boolean, nullable=False),  # by the policy's rules, or because whoever entered it says so
     Column("points", sa.Integer, nullable=False),
     Column("policy", sa.Text, nullable=False),  # the points policy by which they were given
     Column("counts_until", UtcTime),  # the points' decay, None for never

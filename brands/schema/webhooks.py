@@ -18,6 +18,7 @@ webhook_endpoints = Table(
     Column("types", CanonicalJson, nullable=False),  # of the messages it wants
     Column("state", sa.Text, nullable=False),
     Column("secret_number", sa.Integer, nullable=False),  # the signing secret is derived from it, and is nowhere
+    Column("previous_until", UtcTime),  # until then the secret before it signs as well
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", sa.Text, nullable=False),
     one_of("state", ENDPOINT_STATES),

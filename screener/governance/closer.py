@@ -20,12 +20,12 @@ from brands.errors import RegistryError
 from screener import embeddings
 from screener.cosines import part_cosines
 from screener.embeddings import Embedding
-from screener.encoder import Encoder, as_stored
+from screener.encoder import as_stored
+from screener.engine import Engine
 from screener.errors import ScreenerError
 from screener.governance.impact import Candidate, Ground, Rival
 from screener.regions import listing_regions, listing_view
 from screener.score_norm import elsewhere
-from screener.workers import DecodePool
 
 LOOKED_AT: Final = 4
 """Other brands' references that are looked at so, the nearest ones: each costs what a listing's picture does, once."""
@@ -40,26 +40,30 @@ class CloserLook:
         *,
         database: Database,
         blobs: FolderBlobs,
-        pool: DecodePool,
-        encoder: Encoder,
         now: Callable[[], datetime],
     ) -> None:
-        self._database, self._blobs, self._pool, self._encoder, self._now = database, blobs, pool, encoder, now
+        self._database, self._blobs, self._now = database, blobs, now
 
     def rivals(
-        self, ground: Ground, candidate: Candidate, data: bytes, pixels: NDArray[np.uint8], near: Sequence[Rival]
+        self,
+        engine: Engine,
+        ground: Ground,
+        candidate: Candidate,
+        data: bytes,
+        pixels: NDArray[np.uint8],
+        near: Sequence[Rival],
     ) -> tuple[Rival, ...]:
         """Of `near`, which nearly match, those that do on a closer look.
 
         `data` is the candidate's file, `pixels` (views, S, S, 3) what the encoder saw of it.
         """
         own = np.stack([vector for vector in (candidate.whole, candidate.mark) if vector is not None])
-        mirrored = self._encoder.encode_pixels(np.ascontiguousarray(pixels[:, :, ::-1]))
-        parts = np.concatenate([mirrored, self._parts(candidate.sha256, lambda: data)])
+        mirrored = engine.encoder.encode_pixels(np.ascontiguousarray(pixels[:, :, ::-1]))
+        parts = np.concatenate([mirrored, self._parts(engine, candidate.sha256, lambda: data)])
         found = []
         nearest = list(dict.fromkeys(rival.reference_id for rival in near))[:LOOKED_AT]
         for rival in (next(rival for rival in near if rival.reference_id == name) for name in nearest):
-            theirs, inside = self._served(ground, rival)
+            theirs, inside = self._served(engine, ground, rival)
             excess = max(self._excess(ground, parts, theirs), self._excess(ground, inside, own))
             if excess[0] >= 0:
                 score = round(excess[0] + ground.limits[excess[1]], 4)
@@ -76,7 +80,7 @@ class CloserLook:
             best = max(best, (float(scores.max()) - ground.limits[use], use))
         return best
 
-    def _served(self, ground: Ground, rival: Rival) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def _served(self, engine: Engine, ground: Ground, rival: Rival) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """The vectors of a served reference, and those of the parts of its picture."""
         assert ground.serving is not None
         entries = [
@@ -86,21 +90,21 @@ class CloserLook:
         ]
         vectors = ground.serving.snapshot.vectors[[row for row, _ in entries]]
         sha256 = entries[0][1].sha256
-        return vectors, self._parts(sha256, lambda: self._blobs.get(sha256))
+        return vectors, self._parts(engine, sha256, lambda: self._blobs.get(sha256))
 
-    def _parts(self, sha256: str, read: Callable[[], bytes]) -> NDArray[np.float32]:
+    def _parts(self, engine: Engine, sha256: str, read: Callable[[], bytes]) -> NDArray[np.float32]:
         """The vectors of a picture's regions, (regions, D); none for a picture that cannot be read any more."""
-        bundle = self._encoder.bundle
+        bundle = engine.bundle
         key = (sha256, listing_view(bundle.dense))
         with self._database.read() as connection:
             stored = embeddings.load(connection, bundle.id, [key], bundle.dim)
         if key in stored:
             return stored[key].vectors
         try:
-            decoded = self._pool.decode(read())
+            decoded = engine.pool.decode(read())
         except (ScreenerError, RegistryError):
             return np.zeros((0, bundle.dim), dtype=np.float32)
-        vectors = self._encoder.encode_listing(decoded.pixels, decoded.large)
+        vectors = engine.encoder.encode_listing(decoded.pixels, decoded.large)
         regions = listing_regions(decoded.regions, bundle.dense)
         with self._database.write() as connection:
             made = Embedding(sha256, key[1], regions, as_stored(vectors))

@@ -110,7 +110,7 @@ def import_descriptors(
             embeddings.store(connection, bundle.id, made, at)
             facts_store.store(connection, {candidate.sha256: candidate.facts}, at, described=True)
 
-        found.append((new, inspector.judge_described(candidate, keep)))
+        found.append((new, inspector.judge_described(candidate, bundle.id, keep)))
     return doors.add_inspected(by, brand_id, found)
 
 

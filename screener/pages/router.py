@@ -4,6 +4,7 @@ from fastapi import APIRouter
 
 from brands.auth import Access
 from brands.ids import utc_now
+from screener.pages.appraisals import appraisal_pages
 from screener.pages.approvals import approval_pages
 from screener.pages.brands import brand_pages
 from screener.pages.details import details_router
@@ -11,9 +12,13 @@ from screener.pages.files import file_router
 from screener.pages.home import home_pages
 from screener.pages.keys import key_pages
 from screener.pages.matches import match_pages
+from screener.pages.models import model_pages
 from screener.pages.references import reference_pages
+from screener.pages.report import report_pages
 from screener.pages.reviews import review_pages
+from screener.pages.sellers import seller_pages
 from screener.pages.sign_in import sign_in_router
+from screener.pages.spot_checks import spot_check_pages
 from screener.pages.upload import upload_router
 from screener.review.pictures import Pictures
 from screener.service import Service
@@ -35,4 +40,9 @@ def page_routers(service: Service, access: Access) -> tuple[APIRouter, ...]:
         review_pages(database, blobs, access, utc_now),
         approval_pages(registry, database, service.doors, access, utc_now),
         key_pages(registry, access, utc_now),
+        report_pages(service, access, utc_now),
+        spot_check_pages(service, access, utc_now),
+        appraisal_pages(service, access, utc_now),
+        model_pages(service, access, utc_now),
+        seller_pages(service, access, utc_now),
     )

@@ -1,4 +1,4 @@
-"""What the pages read that no other part asks the database for: references newest first, and how many there are."""
+"""What the pages read that no other part asks the database for: references and appraisals newest first, and counts."""
 
 from collections.abc import Mapping
 
@@ -7,7 +7,8 @@ from sqlalchemy.engine import Connection
 
 from brands.ids import is_id
 from brands.model import Reference, ReferenceKind, ReferenceState
-from brands.schema import references
+from brands.schema import appraisals, references
+from screener.appraisals.model import Appraisal
 
 
 def newest_references(
@@ -37,3 +38,16 @@ def count_references(conn: Connection, brand_id: str) -> Mapping[tuple[str, str]
         .group_by(references.c.kind, references.c.state)
     )
     return {(kind, state): count for kind, state, count in conn.execute(query)}
+
+
+def newest_appraisals(
+    conn: Connection, *, screening_id: str | None, outcome: str | None, before: str | None, limit: int
+) -> tuple[Appraisal, ...]:
+    """Up to `limit` appraisals, the newest first, those before the one `before` only; None = any."""
+    query = sa.select(appraisals).order_by(appraisals.c.id.desc()).limit(limit)
+    for column, value in ((appraisals.c.screening_id, screening_id), (appraisals.c.outcome, outcome)):
+        if value is not None:
+            query = query.where(column == value)
+    if before is not None and is_id(before):
+        query = query.where(appraisals.c.id < before)
+    return tuple(Appraisal(**row._mapping) for row in conn.execute(query))

@@ -10,9 +10,9 @@ from brands.model import Scope
 from brands.sessions import LASTS, Person
 from screener.pages.rendering import go, show
 
-PEOPLE: Final[tuple[Scope, ...]] = ("brand", "reviewer", "admin")
+PEOPLE: Final[tuple[Scope, ...]] = ("brand", "reviewer", "ml", "admin")
 """Whose keys have pages; the others are for machines."""
-_FIRST: Final = {"reviewer": "/app/reviews", "admin": "/app/brands"}
+_FIRST: Final = {"reviewer": "/app/reviews", "ml": "/app/report", "admin": "/app/brands"}
 
 
 def sign_in_router(access: Access, *, secure: bool) -> APIRouter:

@@ -14,6 +14,7 @@ from brands.schema import decisions, reviews, screening_matches, screenings
 from screener.errors import ReviewRefused
 from screener.review import trends
 from screener.review.queue import free_for, get
+from screener.webhooks.outbox import emit
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,11 @@ def decide(
     conn.execute(sa.update(screening_matches).where(of_screening).values(outcome=outcome))
     of_screening = screenings.c.id == screening_id
     conn.execute(sa.update(screenings).where(of_screening).values(last_event_at=now))
+    names = ("created_at", "listing_id", "revision", "seller_id")
+    screening = conn.execute(sa.select(*(screenings.c[name] for name in names)).where(of_screening)).one()
     if outcome != case.outcome:
         changes = {outcome: 1} if case.outcome is None else {outcome: 1, case.outcome: -1}
-        screened_at = conn.execute(sa.select(screenings.c.created_at).where(of_screening)).scalar_one()
-        trends.count(conn, case.brand_id, screened_at, **changes)
+        trends.count(conn, case.brand_id, screening.created_at, **changes)
     audit.append(
         conn,
         actor=actor,
@@ -88,6 +90,23 @@ def decide(
         before={"state": case.state, "outcome": case.outcome, "appealed": case.appealed},
         after={"state": "decided", "outcome": outcome, "notes": notes, "decision": decision.id},
         at=now,
+    )
+    emit(
+        conn,
+        "screening.decided",
+        {
+            "decision_id": decision.id,
+            "screening_id": screening_id,
+            "listing_id": screening.listing_id,
+            "revision": screening.revision,
+            "seller_id": screening.seller_id,
+            "brand_id": case.brand_id,
+            "outcome": outcome,
+        },
+        at=now,
+        seller_id=screening.seller_id,
+        brand_id=case.brand_id,
+        screening_id=screening_id,
     )
     return decision
 

@@ -15,6 +15,8 @@ from brands.schema import response_images, responses, reviews, screenings
 from screener.errors import ReviewRefused, ScreeningNotFound
 from screener.review import trends
 from screener.review.value import RESPONSES as FACTORS
+from screener.review.value import signalled
+from screener.signals.counts import suspicions
 
 APPEALS: Final[frozenset[ResponseKind]] = frozenset({"proof", "published_anyway"})
 """Responses that contradict the prompt: a person looks again, also where somebody has decided before."""
@@ -136,7 +138,8 @@ def prompted(conn: sa.Connection, screening_id: str) -> Any:
 
 def _follow(conn: sa.Connection, screening: Any, kind: ResponseKind, now: datetime) -> None:
     """What a response does to the case: appeals open it, and what it is worth changes."""
-    changes: dict[str, Any] = {"weight": screening.value * FACTORS[kind]}
+    buyers = signalled(suspicions(conn, [screening.screening_id])[screening.screening_id])
+    changes: dict[str, Any] = {"weight": screening.value * FACTORS[kind] * buyers}
     if kind in APPEALS:
         changes |= {"appealed": True, "state": "open"}
         if screening.state == "decided":

@@ -23,6 +23,14 @@ RESPONSES: Final[Mapping[ResponseKind, float]] = MappingProxyType(
 )
 """Times by which a seller's last response changes what a look is worth: someone waits for an answer, or nobody does."""
 
+MOST_SIGNALLED: Final = 3.0
+"""Times by which buyers' suspicions make a look worth more at most: whoever writes many must not rule the queue."""
+
+
+def signalled(suspicions: int) -> float:
+    """Times by which so many suspicions of buyers make a look at their listing worth more."""
+    return min(1.0 + 0.5 * suspicions, MOST_SIGNALLED)
+
 
 def _rates() -> Mapping[str, float]:
     parsed = tomllib.loads((Path(__file__).parent / "currencies.toml").read_text(encoding="utf-8"))

@@ -67,15 +67,20 @@ def _is_innocent(found: re.Match[str], innocent: list[tuple[int, int]]) -> bool:
 def _is_denied(reading: Folded, found: re.Match[str]) -> bool:
     before = reading.text[max(0, found.start() - _DENIAL) : found.start()].rstrip(" \"'(-:")
     after = reading.text[found.end() : found.end() + _DENIAL].lstrip(" \"'),、，。!！")
-    if after.startswith(tuple(map(fold, table("replica")["denied_after"]))):
+    if after.startswith(_denials("denied_after")):
         return True
     phrase = found.group().strip()
     if phrase.startswith(_NEGATIVE):
         return False
-    for words in map(fold, table("replica")["denied_before"]):
+    for words in _denials("denied_before"):
         if before.endswith(words) and (_UNSPACED.match(words) or not before[: -len(words)][-1:].isalnum()):
             return True
     return False
+
+
+@cache
+def _denials(field: str) -> tuple[str, ...]:
+    return tuple(map(fold, table("replica")[field]))
 
 
 _NEGATIVE: Final = ("not ", "non ", "no ", "kein", "keine", "pas ", "не ", "ليس", "غير", "un", "不是", "正規品", "本物")

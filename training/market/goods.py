@@ -79,7 +79,10 @@ class Picture:
 class Pictures(Protocol):
     """A source of goods and their pictures; it is sent to worker processes, so it must be picklable."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the source."""
+        ...
 
     def brands(self) -> Sequence[MarketBrand]:
         """The brands with their products."""

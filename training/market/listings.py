@@ -43,15 +43,15 @@ def plan_market(market: Market, source: Pictures, listings: int, seed: int) -> P
     for split in SPLITS:
         days = (round(start * market.days), round((start + market.splits[split]) * market.days) - 1)
         start += market.splits[split]
-        part = _Part.of(market, source, split, days, round(listings * market.splits[split]), seed)
+        part = Part.of(market, source, split, days, round(listings * market.splits[split]), seed)
         planned += part.fill()
         known |= part.known
     return Plan(planned, frozenset(known))
 
 
 @dataclass(slots=True)
-class _Part:
-    """One split while it is filled."""
+class Part:
+    """One split while it is filled; `Part.of` begins one, `fill` plans its listings."""
 
     market: Market
     split: str
@@ -68,7 +68,8 @@ class _Part:
     """Honest listings with pictures of the seller's own, by product."""
 
     @classmethod
-    def of(cls, market: Market, source: Pictures, split: str, days: tuple[int, int], listings: int, seed: int) -> _Part:
+    def of(cls, market: Market, source: Pictures, split: str, days: tuple[int, int], listings: int, seed: int) -> Part:
+        """A split of about so many listings on these days (first and last), with the products that are in it."""
         rng = np.random.default_rng([seed, zlib.crc32(split.encode())])
         brands = {brand.key: brand for brand in source.brands()}
         goods: dict[str, list[Product]] = {"registered": [], "unknown": []}

@@ -51,8 +51,14 @@ def prepare(folder: Path, market: Market, source: Pictures, *, listings: int, se
         if json.loads(done.read_text(encoding="utf-8")) != settings:
             raise TrainingError(f"{folder} holds another market; name another folder")
         return settings
+    write_market(folder, market, source, plan_market(market, source, listings, seed))
+    _write(done, settings)
+    return settings
+
+
+def write_market(folder: Path, market: Market, source: Pictures, plan: Plan) -> None:
+    """Draws a plan's pictures, and writes brands.json, listings.jsonl and pictures/ into `folder`."""
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
-    plan = plan_market(market, source, listings, seed)
     references = _references(market, source, plan)
     uploads = {upload for listing in plan.listings for upload in listing.uploads}
     uploads |= {upload for _, _, upload in references}
@@ -61,8 +67,6 @@ def prepare(folder: Path, market: Market, source: Pictures, *, listings: int, se
     with (folder / LISTINGS).open("w", encoding="utf-8") as stream:
         for row in without_alike(list(rows_of(plan.listings, market, drawn))):
             stream.write(json.dumps(row, ensure_ascii=False) + "\n")
-    _write(done, settings)
-    return settings
 
 
 def _references(market: Market, source: Pictures, plan: Plan) -> list[tuple[str, str, Upload]]:

@@ -41,7 +41,7 @@ def open_market(folder: Path, data_dir: Path, bundle: str = "") -> Service:
     service = open_service(Settings(data_dir=data_dir, bundle=bundle))
     try:
         for brand in json.loads((folder / BRANDS).read_text(encoding="utf-8")):
-            _register(service, folder, brand)
+            register_brand(service, folder, brand)
         service.refresher.refresh()
         service.refresher.read_references()  # what a running server does by and by
     except BaseException:
@@ -108,7 +108,8 @@ def submission_of(row: Mapping[str, Any], folder: Path, today: date) -> Submissi
     return Submission(listing, files, ACTOR, deadline=0.0, started=0.0)
 
 
-def _register(service: Service, folder: Path, brand: Mapping[str, Any]) -> None:
+def register_brand(service: Service, folder: Path, brand: Mapping[str, Any]) -> None:
+    """Registers a brand of brands.json with its references, whose pictures are in `folder`."""
     registry = service.truth.registry
     details = BrandDetails(
         name=brand["name"],

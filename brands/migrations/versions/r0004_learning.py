@@ -120,6 +120,7 @@ def _create() -> None:
         sa.Column("types", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("secret_number", sa.Integer(), nullable=False),
+        sa.Column("previous_until", TIME, nullable=True),
         sa.Column("created_at", TIME, nullable=False),
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.CheckConstraint("state IN ('active', 'paused', 'removed')", name=op.f("ck_webhook_endpoints_state")),
@@ -262,6 +263,7 @@ def _create() -> None:
         sa.Column("brand_id", sa.Text(), nullable=True),
         sa.Column("screening_id", sa.Text(), nullable=True),
         sa.Column("source", sa.Text(), nullable=True),
+        sa.Column("severe", sa.Boolean(), nullable=False),
         sa.Column("points", sa.Integer(), nullable=False),
         sa.Column("policy", sa.Text(), nullable=False),
         sa.Column("counts_until", TIME, nullable=True),
@@ -312,6 +314,7 @@ def _create() -> None:
         sa.Column("reasons", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("note", sa.Text(), nullable=False),
+        sa.Column("orders", sa.Integer(), nullable=True),
         sa.Column("updated_at", TIME, nullable=False),
         sa.Column("updated_by", sa.Text(), nullable=False),
         sa.CheckConstraint(

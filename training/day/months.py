@@ -1,0 +1,145 @@
+"""Two months of one marketplace: the same goods and the same counterfeiters, who come back under new shops.
+
+The market of the benchmark keeps its splits apart, products and people alike. Here the second month is what a
+marketplace sees: most counterfeiters of the first sell on, the same copies, partly with the same pictures, under
+accounts that were opened since; others are new. The first month has the listings in the proportions of the market, so
+that purchases can be planned as they would be; of the second there are more counterfeits than in the market, with
+weights that make up for it, so that recall is measured on enough of them.
+
+It is not the market that the embedded judge was calibrated on: it is young and second-hand, so honest sellers are new
+and cheap here; counterfeits cost more than that, and are sold by accounts with a history; and buyers speak up. What
+the judge knew of prices and sellers misleads it here, which is what appraisals are for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import numpy as np
+
+from training.market.goods import Ask, MarketBrand, Picture, Pictures, Product
+from training.market.listings import Part, Plan
+from training.market.model import Market
+from training.market.prepare import write_market
+from training.market.sellers import Counterfeiter
+
+FIRST, SECOND = "month-1", "month-2"
+DAYS: Final = 30
+COME_BACK: Final = 0.7
+"""Counterfeiters of the first month who sell in the second; assumed."""
+KNOWN_LINES: Final = 0.2
+"""Copies that brands had registered before anything was appraised, fewer than in the benchmark: a marketplace that
+begins; assumed."""
+PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {"fake": (0.62, 0.35), "used": (0.18, 0.50), "bargain": (0.10, 0.40), "discount": (0.50, 0.25)}
+)
+"""Median and sigma where they differ from the benchmark's; assumed."""
+SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
+    {
+        "private": {"age": 60, "sales": 2},
+        "counterfeiter": {"age": 500, "sales": 150, "reported": 0.08, "complaints": 0.45},
+    }
+)
+"""Facts of sellers where they differ from the benchmark's; assumed."""
+MOST_PICTURES: Final = 2
+"""Most pictures of a listing: enough for the flow, and half of the drawing."""
+
+
+@dataclass(frozen=True, slots=True)
+class MonthOf:
+    """A source of which a month sells every branded product, and things of no brand of its own."""
+
+    source: Pictures
+    month: str
+    things_of: str
+    """The split whose unbranded things are sold."""
+
+    @property
+    def name(self) -> str:
+        """The source's."""
+        return self.source.name
+
+    def brands(self) -> Sequence[MarketBrand]:
+        """All of the source's, every product in this month."""
+        return [
+            replace(brand, products=tuple(replace(product, split=self.month) for product in brand.products))
+            for brand in self.source.brands()
+        ]
+
+    def others(self, goods: str) -> Sequence[Product]:
+        """Those of one split of the source, in this month."""
+        return [
+            replace(product, split=self.month)
+            for product in self.source.others(goods)
+            if product.split == self.things_of
+        ]
+
+    def paint(self, ask: Ask) -> Picture:
+        """The source's picture."""
+        return self.source.paint(ask)
+
+
+def write_months(folder: Path, market: Market, source: Pictures, *, first: int, second: int, seed: int) -> None:
+    """Writes the listings of both months, about so many each, with their brands and pictures, into `folder`."""
+    market = marketplace(market)
+    write_market(folder, market, source, plan_months(market, source, first=first, second=second, seed=seed))
+
+
+def plan_months(market: Market, source: Pictures, *, first: int, second: int, seed: int) -> Plan:
+    """The listings of both months in the order of time, and the known fakes that were registered before the first."""
+    days = ((0, DAYS - 1), (DAYS, 2 * DAYS - 1))
+    one = Part.of(_as_sold(market), MonthOf(source, FIRST, "train"), FIRST, days[0], first, seed)
+    listings = one.fill()
+    two = Part.of(market, MonthOf(source, SECOND, "test"), SECOND, days[1], second, seed)
+    rng = np.random.default_rng([seed, 2])
+    back = [_renewed(maker, days[1], rng) for maker in one.sellers.counterfeiters if rng.random() < COME_BACK]
+    new = two.sellers.counterfeiters[: max(1, len(one.sellers.counterfeiters) - len(back))]
+    two.sellers = replace(two.sellers, counterfeiters=(*back, *new))
+    two.known, two.album = one.known, one.album
+    return Plan([*listings, *two.fill()], frozenset(one.known))
+
+
+def marketplace(market: Market) -> Market:
+    """The benchmark's market with what is different here."""
+    raw = {name: dict(table) if isinstance(table, dict) else table for name, table in market.raw.items()}
+    raw["brands"] = {**raw["brands"], "known_lines": KNOWN_LINES}
+    raw["pictures"] = {**raw["pictures"], "most": MOST_PICTURES}
+    sellers = {name: replace(model, **SELLERS.get(name, {})) for name, model in market.sellers.items()}
+    return replace(
+        market,
+        raw=MappingProxyType(raw),
+        prices=MappingProxyType({**market.prices, **PRICES}),
+        sellers=MappingProxyType(sellers),
+    )
+
+
+def _as_sold(market: Market) -> Market:
+    """The market whose simulated listings have the proportions of the real ones."""
+    kinds = tuple(
+        replace(kind, simulated=kind.share * (market.prevalence if kind.counterfeit else 1 - market.prevalence))
+        for kind in market.kinds
+    )
+    return replace(market, kinds=kinds)
+
+
+def _renewed(maker: Counterfeiter, days: tuple[int, int], rng: np.random.Generator) -> Counterfeiter:
+    """The same person with new shops, linked to the old ones where those were linked to each other."""
+    was_linked = any(shop.linked for shop in maker.shops)
+    before = tuple(shop.id for shop in maker.shops) if was_linked else ()
+    shops = tuple(
+        replace(
+            shop,
+            id=f"{shop.id}-again",
+            age=int(rng.integers(0, 60)) if shop.age < 365 else shop.age,
+            sales=int(rng.integers(0, 10)) if shop.age < 365 else shop.sales,
+            reports=0,
+            linked=before,
+            days=days,
+        )
+        for shop in maker.shops
+    )
+    return Counterfeiter(maker.id, shops, maker.lines)
