@@ -124,7 +124,7 @@ def test_labels_that_the_judge_foretells_prove_no_change() -> None:
     y = np.random.default_rng(7).random(250) < start.probability(x)
     groups = np.arange(250).astype(str)
     assert choose(start, x, y, np.ones(250), groups).ridge is None
-    with pytest.raises(NoChange, match="prove no change"):
+    with pytest.raises(NoChange, match="speak for no change"):
         fit_appraised(start, Labelled(x, y, np.ones(250), groups, np.ones(250, dtype=bool)))
 
 

@@ -90,13 +90,15 @@ def resting_on(conn: sa.Connection, screening_ids: Collection[str]) -> list[tupl
 
 
 def matched_fakes(conn: sa.Connection, screening_ids: Collection[str]) -> list[tuple[str, str, str, float]]:
-    """The known fakes in the evidence of these screenings, or of the very pictures that these show: reference,
-    screening, use and score of the best match."""
+    """The known fakes that these screenings copied, or were flagged beside, or whose very pictures they show:
+    reference, screening, use and score of the best match. Merely looking alike, without a consequence, is no doubt: the
+    genuine thing looks like its copy."""
     matched = screening_matches.c
     best: dict[tuple[str, str], tuple[str, float]] = {}
     columns = (matched.reference_id, matched.screening_id, matched.use, matched.score)
     for chunk in chunks(screening_ids):
-        query = sa.select(*columns).where(matched.kind == "known_fake", matched.screening_id.in_(chunk))
+        mattered = sa.or_(matched.use == "copy", matched.verdict != "clear")
+        query = sa.select(*columns).where(matched.kind == "known_fake", mattered, matched.screening_id.in_(chunk))
         for reference_id, screening_id, use, score in conn.execute(query):
             if score > best.get((reference_id, screening_id), ("", -1.0))[1]:
                 best[reference_id, screening_id] = (use, score)

@@ -15,8 +15,6 @@ from training.policy_fit import OUT_OF_REACH, Fitted, Target, fit_bands
 Floats = NDArray[np.float64]
 LEAST: Final = 10
 """Listings above a threshold from which their share is carried over; for fewer the probability itself is."""
-UNPROVEN: Final = 0.5
-"""Of the false prompts that the target allows, the share that a judge may expect of itself without proof."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,20 +65,20 @@ def verdicts(policy: Policy, probability: Floats, category: NDArray[np.str_]) ->
 def _mapped(bands: Bands, seen: Seen, category: str | None, policy: Policy) -> Fitted:
     """The thresholds above which the new judge has the share that the serving one has above its own.
 
-    Never under the probability above which the new judge itself expects the target's precision, and no more than
-    `UNPROVEN` of the false prompts that the target allows.
+    Never under the probability above which the new judge itself expects no more false prompts than the target allows
+    (a tenth of them for `hold`), and for `review` and `hold` the target's precision too. Of prompts it is not asked: a
+    judge that was shrunk towards few appraisals expects less of itself than it keeps, and nobody would be prompted.
     """
     own = np.ones(len(seen.before), dtype=bool)
     if category is not None:
         own = np.array([_key(name) == category for name in seen.category.tolist()], dtype=bool)
-    precisions = {"prompt": "prompt_precision", "review": "review_precision", "hold": "review_precision"}
+    review = float(policy.target["review_precision"])
     found: dict[str, float] = {}
     least = 0.0
-    for band, precision in precisions.items():
+    for band, precision, part in (("prompt", 0.0, 1.0), ("review", review, 1.0), ("hold", review, 0.1)):
         value: float = getattr(bands, band)
         if value < OUT_OF_REACH:
-            share = UNPROVEN * (0.1 if band == "hold" else 1.0)
-            expected = _expected(seen, float(policy.target[precision]), share * float(policy.target["false_prompts"]))
+            expected = _expected(seen, precision, part * float(policy.target["false_prompts"]))
             value = max(_carried(value, seen, own), expected)
         found[band] = least = max(value, least)
     return Fitted(**found, counterfeits=0, honest=0)

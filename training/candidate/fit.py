@@ -22,7 +22,7 @@ SHIFT_SD: Final = 0.75
 
 
 class NoChange(TrainingError):
-    """The appraisals prove nothing that is better than the judge that serves."""
+    """No change of the judge that serves does better on appraisals that were held out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,7 +84,7 @@ def fit_appraised(
                 for name, (_, gain, error) in choice.losses.items()
                 if name != "no change"
             )
-            raise NoChange(f"{len(rows.y)} appraised items prove no change of the judge: gains of log loss {gains}")
+            raise NoChange(f"{len(rows.y)} appraised items speak for no change of the judge: gains of log loss {gains}")
     else:
         choice = Choice(ridge, {})
     assert choice.ridge is not None

@@ -84,7 +84,7 @@ def train_judge(
     Raises
     ------
     NoChange
-        where the appraisals prove nothing that is better than the judge that serves; nothing is written
+        where no change does better than the judge that serves on held-out appraisals; nothing is written
     TrainingError
         where the policy is not the judge's, or `out` or `policy_out` are there already
     """

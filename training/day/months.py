@@ -6,9 +6,9 @@ accounts that were opened since; others are new. The first month has the listing
 that purchases can be planned as they would be; of the second there are more counterfeits than in the market, with
 weights that make up for it, so that recall is measured on enough of them.
 
-It is not the market that the embedded judge was calibrated on: it is young and second-hand, so honest sellers are new
-and cheap here; counterfeits cost more than that, and are sold by accounts with a history; and buyers speak up. What
-the judge knew of prices and sellers misleads it here, which is what appraisals are for.
+It is not quite the market that the embedded judge was calibrated on: honest sellers are newer and sell cheaper here;
+counterfeits cost more, and are sold by accounts with a history; and buyers speak up. Part of what the judge knew of
+prices and sellers misleads it here, which is what appraisals are for.
 """
 
 from __future__ import annotations
@@ -34,14 +34,12 @@ COME_BACK: Final = 0.7
 KNOWN_LINES: Final = 0.2
 """Copies that brands had registered before anything was appraised, fewer than in the benchmark: a marketplace that
 begins; assumed."""
-PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
-    {"fake": (0.62, 0.35), "used": (0.18, 0.50), "bargain": (0.10, 0.40), "discount": (0.50, 0.25)}
-)
+PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({"fake": (0.45, 0.40), "used": (0.36, 0.50)})
 """Median and sigma where they differ from the benchmark's; assumed."""
 SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        "private": {"age": 60, "sales": 2},
-        "counterfeiter": {"age": 500, "sales": 150, "reported": 0.08, "complaints": 0.45},
+        "private": {"age": 350, "sales": 8},
+        "counterfeiter": {"age": 350, "sales": 100, "reported": 0.12, "complaints": 0.35},
     }
 )
 """Facts of sellers where they differ from the benchmark's; assumed."""

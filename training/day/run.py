@@ -6,6 +6,8 @@ import json
 import shutil
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # has no stubs
+
 from training.day import models, purchases
 from training.day.compare import judged
 from training.day.marketplace import open_marketplace, screen_rows
@@ -34,7 +36,8 @@ def run_day(work: Path, *, size: Size | None = None, seed: int = 7, fine_tune: b
     month, last_days = whole[: -day.size.shadow], whole[-day.size.shadow :]
     next_month = [row for row in rows if row["truth"]["split"] == SECOND]
     day.step("A marketplace is drawn", f"{len(rows)} listings of {day.size.brands} brands")
-    with open_marketplace(work / "data", market) as service:
+    # As the server has it: idle threads of BLAS spin on the cores that encode.
+    with threadpool_limits(1), open_marketplace(work / "data", market) as service:
         copy = purchases.screen_and_buy(day, service, market, month)
         purchases.learn(day, service)
         before = purchases.had_nothing_been_learned(day, copy, market, next_month)
