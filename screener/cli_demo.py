@@ -115,7 +115,7 @@ def _keys(data_dir: Path, keep: bool) -> Iterator[dict[str, str]]:
     from brands.ids import utc_now
     from brands.model import Scope
 
-    scopes: list[Scope] = ["hook", "brand", "reviewer", "admin"] if keep else ["hook"]
+    scopes: list[Scope] = ["hook", "brand", "reviewer", "ml", "admin"] if keep else ["hook"]
     with open_truth(data_dir) as truth:
         first = truth.registry.list_brands(limit=1)[0]
         made = [
@@ -140,7 +140,7 @@ def _keep(server: Running, keys: dict[str, str]) -> None:
     typer.echo("\nAPI keys, valid until the server is stopped:")
     for scope, key in keys.items():
         typer.echo(f"  {scope:<8}  {key}")
-    typer.echo(f"Pages: {server.url}/app/ (sign in with the key of brand, reviewer or admin)")
+    typer.echo(f"Pages: {server.url}/app/ (sign in with the key of brand, reviewer, ml or admin)")
     typer.echo(f"Try: curl -H 'Authorization: Bearer {keys['admin']}' {server.url}/v1/brands")
     typer.echo(f"Log: {server.log}. Ctrl-C stops the server.")
     try:

@@ -11,10 +11,10 @@ import typer
 def day(
     work: Annotated[Path, typer.Option(help="Folder of the day; what was drawn there is kept.")] = Path("var/day"),
     listings: Annotated[int, typer.Option(min=200, help="Listings of the first month.")] = 5000,
-    next_month: Annotated[int, typer.Option(min=100, help="Listings of the month that is measured on.")] = 1500,
+    next_month: Annotated[int, typer.Option(min=100, help="Listings of the month that is measured on.")] = 3500,
     brands: Annotated[int, typer.Option(min=2, max=200, help="Brands, three in four of them registered.")] = 20,
     budget: Annotated[int, typer.Option(min=20, help="Items to buy and have appraised.")] = 200,
-    steps: Annotated[int, typer.Option(min=1, help="Steps of the encoder's fine-tuning.")] = 120,
+    steps: Annotated[int, typer.Option(min=1, help="Steps of the encoder's fine-tuning.")] = 60,
     encoder: Annotated[bool, typer.Option(help="Fine-tune the encoder too; else the judge alone is trained.")] = True,
     seed: Annotated[int, typer.Option(min=0, help="Seed of everything.")] = 7,
 ) -> None:

@@ -6,9 +6,9 @@ accounts that were opened since; others are new. The first month has the listing
 that purchases can be planned as they would be; of the second there are more counterfeits than in the market, with
 weights that make up for it, so that recall is measured on enough of them.
 
-It is not quite the market that the embedded judge was calibrated on: honest sellers are newer and sell cheaper here;
-counterfeits cost more, and are sold by accounts with a history; and buyers speak up. Part of what the judge knew of
-prices and sellers misleads it here, which is what appraisals are for.
+It is not the market that the embedded judge was calibrated on: it is young and second-hand, so honest sellers are new
+and cheap here; counterfeits cost more than that, are cruder, and are sold by accounts with a history; and buyers speak
+up. Part of what the judge knew of prices and sellers misleads it here, which is what appraisals are for.
 """
 
 from __future__ import annotations
@@ -29,22 +29,25 @@ from training.market.sellers import Counterfeiter
 
 FIRST, SECOND = "month-1", "month-2"
 DAYS: Final = 30
-COME_BACK: Final = 0.7
+COME_BACK: Final = 0.9
 """Counterfeiters of the first month who sell in the second; assumed."""
-KNOWN_LINES: Final = 0.2
+KNOWN_LINES: Final = 0.1
 """Copies that brands had registered before anything was appraised, fewer than in the benchmark: a marketplace that
 begins; assumed."""
-PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType({"fake": (0.45, 0.40), "used": (0.36, 0.50)})
+PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {"fake": (0.60, 0.35), "used": (0.24, 0.50), "bargain": (0.14, 0.40), "discount": (0.60, 0.25)}
+)
 """Median and sigma where they differ from the benchmark's; assumed."""
 SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        "private": {"age": 350, "sales": 8},
-        "counterfeiter": {"age": 350, "sales": 100, "reported": 0.12, "complaints": 0.35},
+        "private": {"age": 120, "sales": 3},
+        "counterfeiter": {"age": 450, "sales": 120, "reported": 0.10, "complaints": 0.70},
     }
 )
 """Facts of sellers where they differ from the benchmark's; assumed."""
-MOST_PICTURES: Final = 2
-"""Most pictures of a listing: enough for the flow, and half of the drawing."""
+PICTURES: Final[Mapping[str, float]] = MappingProxyType({"most": 2, "good_copy": 0.15, "reused": 0.6})
+"""Most pictures of a listing (enough for the flow, and half of the drawing), copies that look genuine, and listings of
+a counterfeiter that show earlier pictures again, where they differ from the benchmark's; assumed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +108,7 @@ def marketplace(market: Market) -> Market:
     """The benchmark's market with what is different here."""
     raw = {name: dict(table) if isinstance(table, dict) else table for name, table in market.raw.items()}
     raw["brands"] = {**raw["brands"], "known_lines": KNOWN_LINES}
-    raw["pictures"] = {**raw["pictures"], "most": MOST_PICTURES}
+    raw["pictures"] = {**raw["pictures"], **PICTURES}
     sellers = {name: replace(model, **SELLERS.get(name, {})) for name, model in market.sellers.items()}
     return replace(
         market,

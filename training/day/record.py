@@ -19,11 +19,11 @@ class Size:
     """How large a day is. `shadow` listings more are screened while the candidate looks on."""
 
     first: int = 5000
-    second: int = 1500
+    second: int = 3500
     shadow: int = 150
     brands: int = 20
     budget: int = 200
-    steps: int = 120
+    steps: int = 60
 
 
 @dataclass(frozen=True, slots=True)
