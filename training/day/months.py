@@ -7,8 +7,8 @@ that purchases can be planned as they would be; of the second there are more cou
 weights that make up for it, so that recall is measured on enough of them.
 
 It is not the market that the embedded judge was calibrated on: it is young and second-hand, so honest sellers are new
-and cheap here; counterfeits cost more than that, are cruder, and are sold by accounts with a history; and buyers speak
-up. Part of what the judge knew of prices and sellers misleads it here, which is what appraisals are for.
+and cheap here; counterfeits cost more than that, and are sold by accounts with a history; and buyers speak up. Part of
+what the judge knew of prices and sellers misleads it here, which is what appraisals are for.
 """
 
 from __future__ import annotations
@@ -45,9 +45,8 @@ SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 """Facts of sellers where they differ from the benchmark's; assumed."""
-PICTURES: Final[Mapping[str, float]] = MappingProxyType({"most": 2, "good_copy": 0.15, "reused": 0.6})
-"""Most pictures of a listing (enough for the flow, and half of the drawing), copies that look genuine, and listings of
-a counterfeiter that show earlier pictures again, where they differ from the benchmark's; assumed."""
+MOST_PICTURES: Final = 2
+"""Most pictures of a listing: enough for the flow, and half of the drawing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +107,7 @@ def marketplace(market: Market) -> Market:
     """The benchmark's market with what is different here."""
     raw = {name: dict(table) if isinstance(table, dict) else table for name, table in market.raw.items()}
     raw["brands"] = {**raw["brands"], "known_lines": KNOWN_LINES}
-    raw["pictures"] = {**raw["pictures"], **PICTURES}
+    raw["pictures"] = {**raw["pictures"], "most": MOST_PICTURES}
     sellers = {name: replace(model, **SELLERS.get(name, {})) for name, model in market.sellers.items()}
     return replace(
         market,
