@@ -14,14 +14,14 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).parent.parent)]  # this checkout, whatever is installed
 
-import sqlalchemy as sa  # noqa: E402  # needs the path above, as the rest does
+import sqlalchemy as sa  # noqa: E402  # needs the path above
 
-from brands.database import Database  # noqa: E402
-from brands.ids import new_id  # noqa: E402
-from brands.schema import appraisals, screenings  # noqa: E402
-from screener.appraisals.imports import import_csv  # noqa: E402
-from screener.appraisals.labels import read_labels  # noqa: E402
-from screener.appraisals.negatives import hard_negatives  # noqa: E402
+from brands.database import Database  # noqa: E402  # needs the path above
+from brands.ids import new_id  # noqa: E402  # needs the path above
+from brands.schema import appraisals, screenings  # noqa: E402  # needs the path above
+from screener.appraisals.imports import import_csv  # noqa: E402  # needs the path above
+from screener.appraisals.labels import read_labels  # noqa: E402  # needs the path above
+from screener.appraisals.negatives import hard_negatives  # noqa: E402  # needs the path above
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 SCREENED = 100_000

@@ -16,18 +16,18 @@ from finetune_kit import SIDE, Market, Ref, Row, market, shot, tiny_vit, write_s
 pytestmark = pytest.mark.train
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load, save_file  # noqa: E402
+from safetensors.torch import load, save_file  # noqa: E402  # after the skip above
 
-import training.torch_setup  # noqa: E402, F401  (before open_clip)
-from screener.bundle import load_bundle, write_manifest  # noqa: E402
-from screener.encoder import Encoder  # noqa: E402
-from screener.errors import BundleRefused  # noqa: E402
-from training.errors import TrainingError  # noqa: E402
-from training.finetune.batches import BatchMaker, Plan  # noqa: E402
-from training.finetune.data import FineTuningRefused, NothingGained, gather  # noqa: E402
-from training.finetune.mining import hard_negatives  # noqa: E402
-from training.finetune.objective import WEIGHTS  # noqa: E402
-from training.finetune.relations import (  # noqa: E402
+import training.torch_setup  # noqa: E402, F401  # before open_clip, after the skip above
+from screener.bundle import load_bundle, write_manifest  # noqa: E402  # after the skip above
+from screener.encoder import Encoder  # noqa: E402  # after the skip above
+from screener.errors import BundleRefused  # noqa: E402  # after the skip above
+from training.errors import TrainingError  # noqa: E402  # after the skip above
+from training.finetune.batches import BatchMaker, Plan  # noqa: E402  # after the skip above
+from training.finetune.data import FineTuningRefused, NothingGained, gather  # noqa: E402  # after the skip above
+from training.finetune.mining import hard_negatives  # noqa: E402  # after the skip above
+from training.finetune.objective import WEIGHTS  # noqa: E402  # after the skip above
+from training.finetune.relations import (  # noqa: E402  # after the skip above
     FAKE,
     GENERIC,
     GENUINE,
@@ -37,11 +37,11 @@ from training.finetune.relations import (  # noqa: E402
     Relations,
     relate,
 )
-from training.finetune.run import Options, Run, finetune, prepare  # noqa: E402
-from training.finetune.start import Start, start_from_bundle, start_from_model, towers_of  # noqa: E402
-from training.finetune.student import Student  # noqa: E402
-from training.finetune.thresholds import Encoded, Pairs, moved_background, moved_points  # noqa: E402
-from training.finetune.trainer import Schedule  # noqa: E402
+from training.finetune.run import Options, Run, finetune, prepare  # noqa: E402  # after the skip above
+from training.finetune.start import Start, start_from_bundle, start_from_model, towers_of  # noqa: E402  # after the skip above
+from training.finetune.student import Student  # noqa: E402  # after the skip above
+from training.finetune.thresholds import Encoded, Pairs, moved_background, moved_points  # noqa: E402  # after the skip above
+from training.finetune.trainer import Schedule  # noqa: E402  # after the skip above
 
 PLAN = Plan(copies=5, items=5, hard=5, generic=2, variety=2)
 SCHEDULE = Schedule(
@@ -394,7 +394,7 @@ def test_a_run_becomes_a_bundle_that_is_served_and_begun_from_again(
     assert start.identity in card
     assert bundle.background is not None
     assert start.bundle is not None
-    assert bundle.background.shape == start.bundle.background.shape  # type: ignore[union-attr]
+    assert bundle.background.shape == start.bundle.background.shape  # type: ignore[union-attr]  # it has one
     assert set(bundle.operating_points) == {"copy", "product", "logo", "text"}
     encoder = Encoder(bundle, workers=1)
     encoder.check_golden()
@@ -483,7 +483,7 @@ def test_thresholds_and_background_move_with_the_vectors() -> None:
     bundle.background = unit(rng.normal(size=(50, dim)))
     map_ = np.eye(dim) + 0.15 * rng.normal(size=(dim, dim))
     words = np.zeros((0, dim), np.float32)
-    before = Encoded(bundle, references, np.repeat(queries[:, None], 4, 1), words)  # type: ignore[arg-type]
+    before = Encoded(bundle, references, np.repeat(queries[:, None], 4, 1), words)  # type: ignore[arg-type]  # a stand-in
     after = Encoded(bundle, unit(references @ map_), np.repeat(unit(queries @ map_)[:, None], 4, 1), words)  # type: ignore[arg-type]
     genuine = np.zeros((60, 400), bool)
     genuine[np.arange(30), np.arange(30)] = True
@@ -546,7 +546,7 @@ _TOLD: list[Any] = []
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Any]]:
     _TOLD.clear()
-    monkeypatch.setitem(sys.modules, "mlflow", types.SimpleNamespace(MlflowClient=_Client))  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "mlflow", types.SimpleNamespace(MlflowClient=_Client))  # type: ignore[arg-type]  # a stand-in
     yield _TOLD
 
 
@@ -567,7 +567,7 @@ def test_a_run_is_tracked_in_mlflow_and_gone_on_with_there(vit: Start, tmp_path:
 def test_tracking_without_mlflow_says_what_to_install(
     vit: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(sys.modules, "mlflow", None)  # type: ignore[arg-type]
+    monkeypatch.setitem(sys.modules, "mlflow", None)  # type: ignore[arg-type]  # None: not there
     with pytest.raises(TrainingError, match=r"listing-screener\[mlflow\]"):
         finetune(market(), vit, tmp_path / "work", tmp_path / "out", options=OPTIONS, mlflow="sqlite://")
 

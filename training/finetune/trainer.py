@@ -199,7 +199,7 @@ class Trainer:
         terms = self.objective.terms(self.student, batch, *self.views.fed(batch.views))
         loss = self.objective.total(terms)
         self._optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call]  # torch has no types for it
         torch.nn.utils.clip_grad_norm_(list(self.trained.values()), 5.0)
         self._optimiser.step()
         with torch.no_grad():
