@@ -24,8 +24,9 @@ import serve  # noqa: E402  # needs the path above
 from screener.cli import app  # noqa: E402  # needs the path above
 from screener.judging.features import FEATURES, VERSION  # noqa: E402  # needs the path above
 from screener.prompts import reason_codes, reason_message  # noqa: E402  # needs the path above
-from screener.service import Service, Truth  # noqa: E402  # needs the path above
+from screener.service import Service  # noqa: E402  # needs the path above
 from screener.settings import Settings  # noqa: E402  # needs the path above
+from screener.truth import Truth  # noqa: E402  # needs the path above
 
 NOTE = "<!-- Made by `make docs` from {source}; do not edit. -->\n"
 WIDTH = 100

@@ -14,7 +14,7 @@ from screener.cli_output import AsJson, Failure, print_json, print_table, progre
 
 if TYPE_CHECKING:
     from brands.importer import Outcome
-    from screener.service import Truth
+    from screener.truth import Truth
 
 app = typer.Typer(help="Registered brands.", no_args_is_help=True)
 

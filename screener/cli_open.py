@@ -15,8 +15,9 @@ import typer
 from screener.cli_output import Failure
 
 if TYPE_CHECKING:
-    from screener.service import Service, Truth
+    from screener.service import Service
     from screener.settings import Settings
+    from screener.truth import Truth
 
 DataDir = Annotated[
     Path | None,
@@ -53,7 +54,7 @@ def open_truth(data_dir: Path | None, *, existing: bool = True) -> Iterator["Tru
             f"There is no registry in {settings.data_dir}.",
             "`listing-screener brands add` or `brands import` makes one; --data-dir names another folder.",
         )
-    from screener.service import Truth
+    from screener.truth import Truth
 
     _quiet()
     with _sound_store():

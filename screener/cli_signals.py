@@ -13,9 +13,9 @@ from screener.cli_open import DataDir, actor, every, open_truth
 from screener.cli_output import AsJson, Failure, print_json, print_table
 
 if TYPE_CHECKING:
-    from screener.service import Truth
     from screener.signals.about import TextReader
     from screener.signals.store import NewSignal, Signal
+    from screener.truth import Truth
 
 app = typer.Typer(help="Complaints, return reasons and reviews of buyers.", no_args_is_help=True)
 

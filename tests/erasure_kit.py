@@ -17,7 +17,7 @@ from brands.database import Database
 from brands.model import AuthorisedSeller, Brand, BrandDetails, CategoryPrice, Price, Reference
 from brands.schema import metadata, reference_impacts, references, reviews
 from screener.review.decide import decide
-from screener.service import Truth
+from screener.truth import Truth
 
 AT = datetime(2026, 5, 1, tzinfo=UTC)
 

@@ -22,8 +22,8 @@ from brands.schema import appraisals, screening_images, screenings, seller_links
 from screener.judging.features import FEATURES, NAMES, VERSION
 from screener.judging.model import load_judge
 from screener.judging.policy import load_policy
-from screener.service import Truth
 from screener.settings import EMBEDDED_JUDGE, EMBEDDED_POLICY, Settings
+from screener.truth import Truth
 from training.candidate.gates import Timing
 from training.candidate.screened import Measured, Side
 from training.frozen import Frozen

@@ -17,8 +17,8 @@ from brands.errors import Held, Invalid, NotFound
 from brands.model import HoldKind
 from brands.schema import metadata, screening_matches, screenings
 from screener.retention.erase import Eraser, ErasureKind, unfinished
-from screener.service import Truth
 from screener.settings import Settings
+from screener.truth import Truth
 
 KEPT = {
     "audit", "audit_head", "audit_checkpoints", "registry_state", "receipts", "erasures", "model_switches",
@@ -176,7 +176,7 @@ import os, signal, sys
 from pathlib import Path
 from contextlib import contextmanager
 from brands.database import Database
-from screener.service import Truth
+from screener.truth import Truth
 from screener.settings import Settings
 
 folder, url, kind, name, number, late = sys.argv[1:]

@@ -28,7 +28,6 @@ from screener import cli, csv_safe
 from screener.listing import Listing
 from screener.picture_facts import FACTS_VERSION
 from screener.retention.scrub import without
-from screener.service import Truth
 from screener.settings import Settings
 from screener.spot_checks import plan as planning
 from screener.spot_checks.estimate import estimate
@@ -38,6 +37,7 @@ from screener.spot_checks.payloads import shown
 from screener.spot_checks.plan import plan
 from screener.spot_checks.population import read_population
 from screener.spot_checks.store import cancel_plan, list_plans, read_plan, set_state
+from screener.truth import Truth
 
 HALF = Shares(0.5, 0.5, 0, 0, 0, 0)
 

@@ -22,8 +22,9 @@ from brands.model import BrandDetails
 from screener.cli import app as commands
 from screener.cli_server import running_server
 from screener.preprocess import WHOLE
-from screener.service import Truth, open_service
+from screener.service import open_service
 from screener.settings import Settings
+from screener.truth import Truth
 from training.benchmark import Pictures
 
 _THREADS, _BATCH = 3, 8

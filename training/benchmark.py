@@ -23,8 +23,8 @@ from rich.table import Table
 from screener.bundle import load_bundle
 from screener.cli_server import running_server
 from screener.client import Listing, ScreenerClient
-from screener.service import Truth
 from screener.settings import Settings
+from screener.truth import Truth
 from training.bench_truth import fill
 
 SIDE = 800

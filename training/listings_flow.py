@@ -25,8 +25,9 @@ from screener.client import Listing, ScreenerClient, Screening
 from screener.errors import ImageUnusable
 from screener.gate import Header, inspect
 from screener.preprocess import Box
-from screener.service import Truth, open_service
+from screener.service import open_service
 from screener.settings import Settings
+from screener.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from screener.bundle import load_bundle
 from screener.cli_server import running_server
 from screener.directory import read_directory
 from screener.encoder import as_stored
-from screener.service import Truth
 from screener.settings import Settings
+from screener.truth import Truth
 from training.bench_truth import describe, drawn_vectors
 from training.registry_fill import Filled
 

@@ -29,7 +29,7 @@ from screener.releases.report import Models
 from screener.releases.store import ModelStore
 
 if TYPE_CHECKING:
-    from screener.service import Truth
+    from screener.truth import Truth
 
 log = structlog.get_logger()
 

@@ -15,7 +15,7 @@ from brands.payloads import Page, PageOut, Time
 from screener.retention import payloads
 from screener.retention.due import Plan
 from screener.retention.erase import COMPACT_AT_ONCE, unfinished
-from screener.service import Truth
+from screener.truth import Truth
 
 Limit = Annotated[int, Query(ge=1, le=checks.PAGE_MAX)]
 After = Annotated[int, Query(ge=0, lt=2**63)]
