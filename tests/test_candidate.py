@@ -350,9 +350,30 @@ def test_carried_bands_prompt_no_more_listings(seed: int, slope: float) -> None:
     assert "share of listings" in how
     own = bands[""]
     assert own.prompt <= own.review <= own.hold
-    assert (after >= own.prompt).sum() <= max((before >= policy.default.prompt).sum(), 0) or own.prompt > 0.8
-    honest = 10_000 * ((1 - after) * (after >= own.prompt)).sum() / (1 - after).sum()
-    assert honest <= policy.target["false_prompts"] + 1e-6
+    for band in ("prompt", "review"):
+        today = getattr(policy.default, band)
+        then = getattr(own, band)
+        assert (after >= then).sum() <= (before >= today).sum() or then == today
+    honest = 10_000 * ((1 - after) * (after >= own.hold)).sum() / (1 - after).sum()
+    assert honest <= policy.target["false_prompts"] / 10 + 1e-6
+
+
+@pytest.mark.parametrize(("heavy", "raised"), [(1, False), (8, True)])
+def test_bands_are_raised_by_proof_and_not_by_one_heavy_item(heavy: int, raised: bool) -> None:
+    """One honest item that stands for a hundred listings comes and goes; eight are no chance."""
+    rng = np.random.default_rng(0)
+    z = rng.normal(-3, 3, 5000)
+    p = 1 / (1 + np.exp(-z))
+    y = np.arange(100) < 30
+    weight = np.where(y, 1.0, 5.0)
+    score = np.where(y, 0.9, 0.1)
+    before = score.copy()
+    weight[60 : 60 + heavy], score[60 : 60 + heavy] = 100.0, 0.97
+    rows = Scored(score, y, weight, np.arange(100).astype(str), 0.05)
+    policy = load_policy(EMBEDDED_POLICY)
+    seen = Seen(p, p, np.ones(5000), np.full(5000, "toys"))
+    own = bands_for(policy, seen, rows, np.full(100, "toys"), before)[0][""]
+    assert (own.prompt > 0.97) is raised
 
 
 def test_the_policy_keeps_floor_and_exposure() -> None:

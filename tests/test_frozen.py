@@ -158,15 +158,37 @@ def test_linked_sellers_alike_pictures_and_revisions_are_one_group(frozen: Froze
     assert len({row.group for row in grouped(shared, [reference("authentic", "a" * 64, 900)], {})}) == 1
 
 
-def test_groups_that_go_on_are_left_out_of_the_earlier_split(frozen: Frozen) -> None:
+def test_groups_stay_where_most_of_their_rows_are(frozen: Frozen) -> None:
     rows = [replace(row, group=f"g{n}") for n, row in enumerate(frozen.rows[:20])]
-    rows[0], rows[19] = replace(rows[0], group="same"), replace(rows[19], group="same")
+    for place in (0, 1, 19):
+        rows[place] = replace(rows[place], group="early")
+    for place in (2, 18):
+        rows[place] = replace(rows[place], group="equal")
     kept, lost = split_rows(rows)
-    assert lost == {"train": 1}
-    assert [row.split for row in kept if row.group == "same"] == ["test"]
+    assert lost == {"train": 1, "test": 1}
+    assert {(row.group, row.split) for row in kept if row.group in ("early", "equal")} == {
+        ("early", "train"),
+        ("equal", "test"),
+    }
     # Rows of one moment are never cut.
     together = [replace(row, created_at=BEGIN) for row in rows]
     assert {row.split for row in split_rows(together)[0]} == {"train"}
+
+
+def test_what_is_left_out_gives_its_weight_to_its_like(frozen: Frozen) -> None:
+    rows = [
+        replace(row, group=f"g{n}", planned=True, weight=2.0, label="counterfeit" if n % 4 == 0 else "authentic")
+        for n, row in enumerate(frozen.rows[:40])
+    ]
+    rows[0], rows[36] = (replace(rows[place], group="back again") for place in (0, 36))
+    rows[4] = replace(rows[4], planned=False, weight=1.0)
+    kept, lost = split_rows(rows)
+    assert lost == {"train": 1}
+    train = [row for row in kept if row.split == "train"]
+    planned = [row.weight for row in train if row.label == "counterfeit" and row.planned]
+    assert sum(planned) == pytest.approx(2.0 * (len(planned) + 1))
+    assert [row.weight for row in train if not row.planned] == [1.0]
+    assert {row.weight for row in kept if row.label == "authentic" or row.split != "train"} == {2.0}
 
 
 def test_references_that_tell_a_label_are_told(frozen: Frozen) -> None:

@@ -7,8 +7,11 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from screener.judging.policy import Bands, Policy
+from training.candidate.figures import CONFIDENCE
+from training.judge_refit import gain_of
 from training.market.metrics import Scored, per_ten_thousand
 from training.policy_fit import OUT_OF_REACH, Fitted, Target, fit_bands
 
@@ -41,8 +44,8 @@ def bands_for(
     (n,) is what the serving judge gave them. Where they prove the policy's target for all listings, the bands are
     fitted. Where they do not (there are mostly too few), each band of the serving policy goes to the probability from
     which the new judge has as many of the listings in it (`seen`): nobody is prompted more often, and those who are,
-    are those whom the new judge finds more suspect. Either way a band is raised until no more of the appraised honest
-    listings are in it than are today, or than the target allows.
+    are those whom the new judge finds more suspect. Either way a band is raised while the appraised honest listings
+    show for sure that more of them are in it than today, and than the target allows.
     """
     mapped = {"": _mapped(policy.default, seen, None, policy)}
     mapped |= {name: _mapped(own, seen, name, policy) for name, own in policy.categories.items()}
@@ -65,23 +68,28 @@ def verdicts(policy: Policy, probability: Floats, category: NDArray[np.str_]) ->
 def _mapped(bands: Bands, seen: Seen, category: str | None, policy: Policy) -> Fitted:
     """The thresholds above which the new judge has the share that the serving one has above its own.
 
-    Never under the probability above which the new judge itself expects no more false prompts than the target allows
-    (a tenth of them for `hold`), and for `review` and `hold` the target's precision too. Of prompts it is not asked: a
-    judge that was shrunk towards few appraisals expects less of itself than it keeps, and nobody would be prompted.
+    To hold a listing back is asked more: never under the probability above which the new judge itself expects the
+    target's precision for a review, and a tenth of the false prompts that the target allows. Of prompts that is not
+    asked: a judge that was shrunk towards few appraisals expects less of itself than it keeps, and would prompt nobody.
     """
     own = np.ones(len(seen.before), dtype=bool)
     if category is not None:
         own = np.array([_key(name) == category for name in seen.category.tolist()], dtype=bool)
-    review = float(policy.target["review_precision"])
     found: dict[str, float] = {}
     least = 0.0
-    for band, precision, part in (("prompt", 0.0, 1.0), ("review", review, 1.0), ("hold", review, 0.1)):
+    for band in ("prompt", "review", "hold"):
         value: float = getattr(bands, band)
         if value < OUT_OF_REACH:
-            expected = _expected(seen, precision, part * float(policy.target["false_prompts"]))
-            value = max(_carried(value, seen, own), expected)
+            value = _carried(value, seen, own)
+        if band == "hold" and value < OUT_OF_REACH:
+            value = max(value, _expected(seen, float(policy.target["review_precision"]), _part(policy, band)))
         found[band] = least = max(value, least)
     return Fitted(**found, counterfeits=0, honest=0)
+
+
+def _part(policy: Policy, band: str) -> float:
+    """The honest listings in 10,000 that the target allows in a band."""
+    return float(policy.target["false_prompts"]) * (0.1 if band == "hold" else 1.0)
 
 
 def _carried(threshold: float, seen: Seen, own: NDArray[np.bool_]) -> float:
@@ -115,23 +123,37 @@ def _expected(seen: Seen, precision: float, false_prompts: float) -> float:
 def _safe(
     bands: Fitted, name: str, policy: Policy, held_out: Scored, category: NDArray[np.str_], before: Floats
 ) -> Fitted:
-    """The bands raised until they hold no more appraised honest listings than today's, or than the target allows."""
+    """The bands raised while they surely hold more of the appraised honest listings than today's do, and more than the
+    target allows.
+
+    One honest item that stands for a hundred listings is no proof: whatever the judge, chance puts one above the
+    threshold now and then, and then nobody would be caught any more (the bound is one-sided, `CONFIDENCE`, by groups).
+    """
     own = np.ones(len(before), dtype=bool)
     if name:
         own = np.array([_key(one) == _key(name) for one in category.tolist()], dtype=bool)
     honest = own & ~held_out.y
     found: dict[str, float] = {}
     least = 0.0
-    for band, part in (("prompt", 1.0), ("review", 1.0), ("hold", 0.1)):
+    for band in ("prompt", "review", "hold"):
         today = before >= getattr(policy.bands(name or None), band)
-        allowed = max(per_ten_thousand(today, honest, held_out.weight), part * policy.target["false_prompts"])
         value: float = getattr(bands, band)
         for score in sorted({value, *held_out.score[honest & (held_out.score >= value)].tolist()}):
             value = score if score == getattr(bands, band) else float(np.ceil((score + 1e-4) * 1e4) / 1e4)
-            if per_ten_thousand(held_out.score >= value, honest, held_out.weight) <= allowed:
+            then = held_out.score >= value
+            allowed = per_ten_thousand(then, honest, held_out.weight) <= _part(policy, band)
+            if allowed or not _surely_more(then, today, honest, held_out):
                 break
         found[band] = least = max(value, least)
     return Fitted(**found, counterfeits=int((own & held_out.y).sum()), honest=int(honest.sum()))
+
+
+def _surely_more(then: NDArray[np.bool_], today: NDArray[np.bool_], honest: NDArray[np.bool_], rows: Scored) -> bool:
+    if not honest.any():
+        return False
+    more = then[honest].astype(np.float64) - today[honest]
+    mean, error = gain_of(more, rows.weight[honest], rows.group[honest])
+    return mean > float(norm.ppf(CONFIDENCE)) * error
 
 
 def _least(bands: Fitted, common: Fitted) -> Fitted:

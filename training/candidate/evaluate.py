@@ -47,7 +47,8 @@ class Compared:
     """The rows by which both models are compared, with the features of the candidate's encoder (n, F).
 
     They are the test rows and, for a judge that the data set's own labels make again of what serves, the rows it was
-    fitted to, each scored by judges that did not see its group; `tested` (n,) says which are test rows.
+    fitted to, each scored by judges that did not see its group. Another encoder saw pictures of the rows for training,
+    so with one only those for calibration count of them. `tested` (n,) says which are test rows.
     """
 
     rows: tuple[FrozenRow, ...]
@@ -98,7 +99,7 @@ def evaluate_candidate(
     fitted_with, scale = _fit(new.judge)
     ridge = fitted_with if changed else None
     start = read_judge(serving.judge)
-    compared = _compared(frozen, fitting, measured, start, old, new, ridge if same else None)
+    compared = _compared(frozen, fitting, measured, start, old, new, ridge)
     paired, test = compared.paired, compared.paired.where(compared.tested)
     figures = overall(paired, PRECISIONS, draws=draws, seed=seed) if paired.both_kinds else {}
     alone = overall(test, PRECISIONS, draws=draws, seed=seed) if test.both_kinds else {}
@@ -174,43 +175,71 @@ def _compared(
     new: Loaded,
     ridge: float | None,
 ) -> Compared:
-    """The test rows and, where `ridge` is given and makes the candidate again, the rows that it was fitted to."""
+    """The test rows, and those fitted to that count too."""
     rows, x, tested = measured.rows, measured.x[1], np.ones(len(measured.rows), dtype=bool)
     paired = _paired(frozen, rows, measured.probability, measured.prompted)
-    whole = Compared(rows, x, paired, tested)
-    if ridge is None or not len(rows):
-        return whole
-    try:
-        fit = fit_appraised(start, fitting.labelled(), ridge=ridge)
-    except TrainingError:
-        return whole
-    if np.abs(fit.model.probability(x) - measured.probability[1]).max() > _SAME:
-        return whole
-    before = old.judge.judge_many(fitting.x.astype(np.float32))[0].astype(np.float64)
-    scores = (before, fit.held_out)
-    prompts = (
-        _prompted(old.policy, before, fitting), _prompted(new.policy, fit.held_out, fitting)
-    )  # fmt: skip
-    every = (*fitting.rows, *rows)
+    scores = _by_others(fitting, measured, start, old, new, ridge) if len(rows) else None
+    if scores is None:
+        return Compared(rows, x, paired, tested)
+    own, as_before = _counting(frozen, fitting, old.bundle.id, new.bundle.id)
+    before = old.judge.judge_many(as_before.astype(np.float32))[0].astype(np.float64)
+    after = scores[own]
+    held = [fitting.rows[place] for place in own]
+    prompts = _prompted(old.policy, before, held), _prompted(new.policy, after, held)
+    every = (*held, *rows)
     return Compared(
         every,
-        np.concatenate([fitting.x, x]),
+        np.concatenate([fitting.x[own], x]),
         _paired(
             frozen,
             every,
-            (np.concatenate([scores[0], paired.serving]), np.concatenate([scores[1], paired.candidate])),
+            (np.concatenate([before, paired.serving]), np.concatenate([after, paired.candidate])),
             (
                 np.concatenate([prompts[0], paired.serving_prompts]),
                 np.concatenate([prompts[1], paired.candidate_prompts]),
             ),
         ),
-        np.concatenate([np.zeros(len(fitting.rows), dtype=bool), tested]),
+        np.concatenate([np.zeros(len(held), dtype=bool), tested]),
     )
 
 
-def _prompted(policy: Policy, probability: Floats, fitting: Fitting) -> NDArray[np.bool_]:
-    category = np.array([row.category for row in fitting.rows], dtype=np.str_)
-    known = np.array([row.known_fake for row in fitting.rows], dtype=bool)
+def _by_others(
+    fitting: Fitting, measured: Measured, start: Additive, old: Loaded, new: Loaded, ridge: float | None
+) -> Floats | None:
+    """What judges like the candidate's that did not see a row's group say of the rows of the fit, (n,).
+
+    With another encoder and the judge that serves (`ridge` None) that is this judge itself. None where `ridge` does not
+    make the candidate again, which may have been fitted to anything, and where only the policy is another.
+    """
+    if ridge is None:
+        same = old.bundle.id == new.bundle.id
+        return None if same else new.judge.judge_many(fitting.x.astype(np.float32))[0].astype(np.float64)
+    try:
+        fit = fit_appraised(start, fitting.labelled(), ridge=ridge)
+    except TrainingError:
+        return None
+    made_again = np.abs(fit.model.probability(measured.x[1]) - measured.probability[1]).max() <= _SAME
+    return fit.held_out if made_again else None
+
+
+def _counting(frozen: Frozen, fitting: Fitting, serving: str, candidate: str) -> tuple[list[int], Floats]:
+    """Which rows of the fit count when encoders are compared, and their features (n, F) by the serving encoder.
+
+    Another encoder was not trained on the rows for calibration; what serves saw them when they were screened, with the
+    references of that day, as the fit has them.
+    """
+    if serving == candidate:
+        return list(range(len(fitting.rows))), fitting.x
+    own = [
+        place for place, row in enumerate(fitting.rows) if row.split == "calibrate" and row.encoder in (None, serving)
+    ]
+    line = {row.screening_id: number for number, row in enumerate(frozen.rows)}
+    return own, frozen.x[[line[fitting.rows[place].screening_id] for place in own]]
+
+
+def _prompted(policy: Policy, probability: Floats, rows: Sequence[FrozenRow]) -> NDArray[np.bool_]:
+    category = np.array([row.category for row in rows], dtype=np.str_)
+    known = np.array([row.known_fake for row in rows], dtype=bool)
     found = verdicts_of(policy, probability, category, known, np.zeros(len(category), dtype=bool))
     return np.array([verdict in PROMPTED for verdict in found], dtype=bool)
 

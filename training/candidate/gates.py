@@ -32,14 +32,15 @@ class Bounds:
     """What a candidate may lose.
 
     `least` appraised items of each kind must be in the test rows; `worse` is how far below zero the interval of the
-    gain may reach, by figure; `slices` the most that a slice may surely lose, by figure; `latency` the most that the
-    candidate's p50 and p95 may be of what serves.
+    gain may reach, by figure, and the gain of `decides` itself may not be below zero; `slices` the most that a slice
+    may surely lose, by figure; `latency` the most that the candidate's p50 and p95 may be of what serves.
     """
 
     least: int = 8
     worse: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"average precision": 0.10, "log loss": 0.05})
     )
+    decides: str = "log loss"
     slices: Mapping[str, float] = field(
         default_factory=lambda: MappingProxyType({"caught": 0.10, "false prompts": 0.05, "log loss": 0.05})
     )
@@ -135,11 +136,12 @@ def evidence(
     served: bool,
     bounds: Bounds,
 ) -> Gate:
-    """The rows show no loss: the gain is not below zero, and its interval does not reach far below.
+    """The rows show no loss: the gain in log loss is not below zero, and no figure's interval is or reaches far below.
 
-    `figures` are of all rows that compare the models, `alone` of the test rows, which must not speak against the
-    candidate for themselves either. `kinds` are the counterfeits and the authentic items of the test rows, `pictures`
-    the share of their weight that could be screened again.
+    One figure decides, the one that says most with few rows. Average precision of a judge that is better is often below
+    zero by chance; it has to show no harm, and not a gain. `figures` are of all rows that compare the models, `alone`
+    of the test rows, which must not speak against the candidate for themselves either. `kinds` are the counterfeits and
+    the authentic items of the test rows, `pictures` the share of their weight that could be screened again.
     """
     found = []
     if min(kinds) < bounds.least:
@@ -150,9 +152,9 @@ def evidence(
     for name, most in bounds.worse.items():
         if name not in figures or name not in alone:
             continue
-        gain, low, _ = _gain(name, figures[name])
+        gain, low, high = _gain(name, figures[name])
         said.append(text := _said(name, figures[name]))
-        if gain < -_NOTHING:
+        if high < -_NOTHING or (name == bounds.decides and gain < -_NOTHING):
             found.append(f"worse: {text}")
         elif low < -most:
             found.append(f"may be worse by more than {most:g}: {text}")

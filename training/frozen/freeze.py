@@ -15,7 +15,7 @@ from brands.errors import RegistryError
 from brands.secret import load_or_create_secret
 from screener.drift.baseline import FILE as BASELINE
 from screener.judging.features import VERSION
-from screener.service import Truth
+from screener.truth import Truth
 from training.frozen.model import SPLITS, Frozen, FrozenReference, FrozenRefused, FrozenRow, Split
 from training.frozen.names import Pseudonyms, grouped
 from training.frozen.population import FILE as POPULATION

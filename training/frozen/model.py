@@ -56,8 +56,9 @@ class FrozenRow:
     `listing` is the request as recorded, with salted hashes in place of the ids of sellers and of the listing;
     `sellers` are the hashes of everybody behind it (the seller, linked shops, their links), `group` names all rows that
     belong together. `brand_id` is the appraiser's, or the recognised one where no appraiser said. `weight` is 1 over
-    the chance of being picked for an appraisal, by all spot-check plans together; a row that nobody planned
-    (`planned` is false) stands for itself alone: weight 1, and no rate is estimated from it. `probability`, `verdict`,
+    the chance of being picked for an appraisal, by all spot-check plans together, and a share of what was left out of
+    its split (`training.frozen.splits`); a row that nobody planned (`planned` is false) stands for itself alone: weight
+    1, and no rate is estimated from it. `probability`, `verdict`,
     `release` and `known_fake` are as served by the `encoder` (None where that is not known); `overturned` says that a
     prompted item was authentic. The features as served are the row's line of `Frozen.x`.
     """

@@ -32,23 +32,39 @@ class Check:
 def split_rows(
     rows: Sequence[FrozenRow], shares: Mapping[Split, float] = SHARES
 ) -> tuple[list[FrozenRow], dict[str, int]]:
-    """The rows that stay, each in its split, and how many of each split were left out because their group went on.
+    """The rows that stay, each in its split, and how many of each split were left out because their group is elsewhere.
 
-    Rows are in the order of time and grouped. A group that reaches into a later split stays there only: what is
-    measured on keeps everybody whom the marketplace has by then, and what is trained on gives way.
+    Rows are in the order of time and grouped. A group that reaches over splits stays where most of its rows are, in the
+    later one of equals: so the fewest are lost. Those lost are not like the others: counterfeiters list again, so a
+    split would have too few counterfeits left, and a judge would learn that there are few. Therefore what is left out
+    gives its weight to the planned rows of its label in its split, as surveys adjust for those who do not answer
+    (Little, Survey nonresponse adjustments, 1986).
     """
     bounds = _cuts([row.created_at for row in rows], [shares[split] for split in SPLITS])
     split = [SPLITS[sum(place >= bound for bound in bounds)] for place in range(len(rows))]
-    last: dict[str, int] = {}
+    members: dict[str, Counter[Split]] = defaultdict(Counter)
     for row, own in zip(rows, split, strict=True):
-        last[row.group] = max(SPLITS.index(own), last.get(row.group, 0))
-    kept, lost = [], Counter[str]()
-    for row, own in zip(rows, split, strict=True):
-        if SPLITS.index(own) == last[row.group]:
-            kept.append(replace(row, split=own))
-        else:
-            lost[own] += 1
-    return kept, dict(lost)
+        members[row.group][own] += 1
+    home = {group: max(found, key=lambda one: (found[one], SPLITS.index(one))) for group, found in members.items()}
+    every = [replace(row, split=own) for row, own in zip(rows, split, strict=True)]
+    kept = [row for row in every if row.split == home[row.group]]
+    before, after = _weights(every), _weights(kept)
+    lost = Counter[str](row.split for row in every) - Counter[str](row.split for row in kept)
+    return [
+        replace(row, weight=row.weight * before[row.split, row.label] / after[row.split, row.label])
+        if row.planned
+        else row
+        for row in kept
+    ], dict(lost)
+
+
+def _weights(rows: Iterable[FrozenRow]) -> dict[tuple[Split, str], float]:
+    """The sum of the planned rows' weights by split and label."""
+    found: dict[tuple[Split, str], float] = defaultdict(float)
+    for row in rows:
+        if row.planned:
+            found[row.split, row.label] += row.weight
+    return found
 
 
 def _cuts(times: Sequence[object], shares: Sequence[float]) -> list[int]:
