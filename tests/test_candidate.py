@@ -128,6 +128,16 @@ def test_labels_that_the_judge_foretells_prove_no_change() -> None:
         fit_appraised(start, Labelled(x, y, np.ones(250), groups, np.ones(250, dtype=bool)))
 
 
+def test_of_ridges_that_do_about_as_well_the_strongest_is_chosen() -> None:
+    start = read_judge(EMBEDDED_JUDGE)
+    x, y = drawn(250, 9)
+    choice = choose(start, x, y, np.ones(250), np.arange(250).astype(str))
+    found = {float(name): loss for name, (loss, _, _) in choice.losses.items() if name != "no change"}
+    best = min(found, key=lambda ridge: found[ridge])
+    assert choice.ridge is not None and choice.ridge > best
+    assert found[choice.ridge] < choice.losses["no change"][0]
+
+
 def test_weights_are_tempered() -> None:
     weights = tempered(np.array([1.0, 4.0, 10_000.0]))
     assert weights / weights[0] == pytest.approx([1.0, 2.0, 5.0]) and weights.mean() == pytest.approx(1.0)

@@ -171,3 +171,14 @@ def test_a_candidate_is_held_against_what_serves_by_the_serving_code(scene: Scen
     assert report.figures["test"]["screened again"] == report.figures["test"]["rows"]
     assert report.figures["latency"]["serving"][0] > 0
     assert report.candidate.judge == load_judge(scene.side.judge).id
+
+
+def test_another_encoder_is_compared_on_the_rows_that_it_was_not_trained_on(scene: Scene, tmp_path: Path) -> None:
+    open_suite(tmp_path / "suite", size=8, workers=1)
+    other = replace(scene.side, bundle=make_tiny_bundle(tmp_path / "other", seed=5))
+    report = evaluate_candidate(
+        scene.frozen, candidate=other, serving=scene.side, suite=tmp_path / "suite", suite_size=8,
+        scratch=tmp_path / "scratch", reading_ms=0, draws=100,
+    )  # fmt: skip
+    assert len(scene.frozen.places("train")) and len(scene.frozen.places("calibrate"))
+    assert report.figures["test"]["held out of the fit"] == len(scene.frozen.places("calibrate"))

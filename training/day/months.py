@@ -35,13 +35,13 @@ KNOWN_LINES: Final = 0.1
 """Copies that brands had registered before anything was appraised, fewer than in the benchmark: a marketplace that
 begins; assumed."""
 PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
-    {"fake": (0.60, 0.35), "used": (0.24, 0.50), "bargain": (0.14, 0.40), "discount": (0.60, 0.25)}
+    {"fake": (0.65, 0.35), "used": (0.24, 0.50), "bargain": (0.14, 0.40), "discount": (0.60, 0.25)}
 )
 """Median and sigma where they differ from the benchmark's; assumed."""
 SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
-        "private": {"age": 120, "sales": 3},
-        "counterfeiter": {"age": 450, "sales": 120, "reported": 0.10, "complaints": 0.70},
+        "private": {"age": 80, "sales": 3},
+        "counterfeiter": {"age": 600, "sales": 120, "complaints": 1.2},
     }
 )
 """Facts of sellers where they differ from the benchmark's; assumed."""
