@@ -94,7 +94,7 @@ def evaluate_candidate(
         if measured is None:
             items = open_suite(suite or scratch / "open-set", size=suite_size)
             measured = measure(frozen, serving, candidate, items, scratch=scratch, reading_ms=reading_ms, seed=seed)
-        fitting = fitting_rows(frozen, candidate.bundle, scratch=scratch)
+        fitting = fitting_rows(frozen, candidate.bundle, scratch=scratch, reading_ms=reading_ms)
     same, changed = old.bundle.id == new.bundle.id, old.judge.id != new.judge.id
     fitted_with, scale = _fit(new.judge)
     ridge = fitted_with if changed else None

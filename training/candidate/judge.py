@@ -73,13 +73,14 @@ def train_judge(
     bundle: Path | None = None,
     noise: Noise | None = None,
     scratch: Path | None = None,
+    reading_ms: int | None = None,
     command: str = "",
 ) -> TrainedJudge:
     """Fits a judge to the appraisals of a data set, beginning with the one that serves, and writes it and its policy.
 
     `start` and `start_policy` are what serves, `bundle` the encoder that the judge is for (the embedded one if None).
     With the encoder that screened the rows, their features are those that were served; with another one, the rows are
-    screened again with it (`training.candidate.replay`).
+    screened again with it (`training.candidate.replay`; `reading_ms` as there).
 
     Raises
     ------
@@ -94,7 +95,7 @@ def train_judge(
     serving, policy = load_judge(start), load_policy(start_policy)
     if policy.judge != serving.id:
         raise TrainingError(f"{start_policy} was fitted to {policy.judge}, not to {serving.id}")
-    fitting = fitting_rows(frozen, bundle or embedded_bundle(), scratch=scratch)
+    fitting = fitting_rows(frozen, bundle or embedded_bundle(), scratch=scratch, reading_ms=reading_ms)
     rows = fitting.labelled()
     fit = fit_appraised(read_judge(start), rows, noise=noise)
     before = serving.judge_many(fitting.x.astype(np.float32))[0].astype(np.float64)
@@ -127,7 +128,9 @@ def train_judge(
     return TrainedJudge(identifier, parse_policy(text.encode()).id, out, policy_out, fit, figures)
 
 
-def fitting_rows(frozen: Frozen, bundle: Path, *, scratch: Path | None = None) -> Fitting:
+def fitting_rows(
+    frozen: Frozen, bundle: Path, *, scratch: Path | None = None, reading_ms: int | None = None
+) -> Fitting:
     """The rows to fit to, with features as served where this encoder served them, else screened again with it.
 
     Screened again, no row is compared with a reference that tells the label of any row: a judge that was fitted so
@@ -147,7 +150,7 @@ def fitting_rows(frozen: Frozen, bundle: Path, *, scratch: Path | None = None) -
     if not rows:
         raise TrainingError(f"{frozen.id} has no row with all its pictures: another encoder cannot screen them again")
     told = telling(frozen.rows, frozen.references, frozen.hashes, ("train", "calibrate", "test"))
-    with open_stage(frozen, bundle=bundle, exclude_references=told, scratch=scratch) as stage:
+    with open_stage(frozen, bundle=bundle, exclude_references=told, scratch=scratch, reading_ms=reading_ms) as stage:
         serving = stage.serving(EMBEDDED_JUDGE, EMBEDDED_POLICY)
         found: Replayed = stage.screen(serving, items_of(frozen, rows), "Screening with the new encoder")
     return Fitting(tuple(rows), found.x, encoder, "screened again")
@@ -167,37 +170,42 @@ def labelled(rows: Sequence[FrozenRow], x: Floats) -> Labelled:
 def _seen(frozen: Frozen, fitting: Fitting, judge: Any, model: Additive) -> tuple[Seen, Any]:
     """The listings that bands are carried over by, and what makes the baseline of a policy from them.
 
-    With the encoder that served, these are the screenings of the time; with another one, only the rows that were
-    screened again, each as many times as it stands for.
+    The listings are the screenings of the time: both judges see what was served, also where the new judge is for
+    another encoder, since the few rows that were screened again with it tell no share of one in a hundred. The baseline
+    is theirs too with the encoder that served; with another one it is that of these rows, each as many times as it
+    stands for, because features are what drift is looked for in.
     """
     population = open_population(frozen.folder)
-    if fitting.how == "as served" and len(population):
-        after = model.probability(population.x)
+    weight = np.array([row.weight for row in fitting.rows])
+    category = np.array([row.category for row in fitting.rows])
+    if len(population):
         before = judge(population.x.astype(np.float32))[0].astype(np.float64)
-        seen = Seen(before, after, np.ones(len(population)), population.category)
+        of_all = model.probability(population.x)
+        seen = Seen(before, of_all, np.ones(len(population)), population.category)
+    else:
+        before = judge(fitting.x.astype(np.float32))[0].astype(np.float64)
+        seen = Seen(before, model.probability(fitting.x), weight, category)
+    if fitting.how == "as served" and len(population):
 
         def of_population(policy: Policy) -> Baseline:
             found = verdicts_of(
-                policy, after, population.category, _certain(population.x), population.verdict == "unscreenable"
+                policy, of_all, population.category, _certain(population.x), population.verdict == "unscreenable"
             )
-            return population.baseline(after, found)
+            return population.baseline(of_all, found)
 
         return seen, of_population
-    after = model.probability(fitting.x)
-    before = judge(fitting.x.astype(np.float32))[0].astype(np.float64)
-    weight = np.array([row.weight for row in fitting.rows])
-    category = np.array([row.category for row in fitting.rows])
 
     def of_rows(policy: Policy) -> Baseline:
         days = [row.created_at.date().isoformat() for row in fitting.rows]
         status = ["recognised" if value > 0 else "unknown" for value in fitting.x[:, NAMES.index("brand_evidence")]]
+        after = model.probability(fitting.x)
         verdicts = verdicts_of(policy, after, category, _certain(fitting.x), np.zeros(len(after), dtype=bool))
         return baseline_of(
             fitting.x, after, verdicts=verdicts, brand_status=status, source="training", since=min(days),
             until=max(days), weights=weight,
         )  # fmt: skip
 
-    return Seen(before, after, weight, category), of_rows
+    return seen, of_rows
 
 
 def verdicts_of(

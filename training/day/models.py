@@ -71,6 +71,7 @@ def _candidate(day: Day, frozen: Frozen, served: Side, bundle: Path) -> Side:
             bundle=bundle,
             noise=Noise(rates["authentic_as_counterfeit"], rates["counterfeit_as_authentic"]),
             scratch=day.work / "scratch",
+            reading_ms=0,
             command=COMMAND,
         )
     except NoChange as error:

@@ -3,8 +3,9 @@
 The market of the benchmark keeps its splits apart, products and people alike. Here the second month is what a
 marketplace sees: most counterfeiters of the first sell on, the same copies, partly with the same pictures, under
 accounts that were opened since; others are new. The first month has the listings in the proportions of the market, so
-that purchases can be planned as they would be; of the second there are more counterfeits than in the market, with
-weights that make up for it, so that recall is measured on enough of them.
+that purchases can be planned as they would be. Of the second there are more counterfeits than in the market, and more
+of the honest listings that look bad: a few of these decide what recall there is at a high precision, so that a sample
+in the market's proportions would tell chance. Weights make up for both.
 
 It is not the market that the embedded judge was calibrated on: it is young and second-hand, so honest sellers are new
 and cheap here; counterfeits cost more than that, and are sold by accounts with a history; and buyers speak up. Part of
@@ -21,9 +22,11 @@ from typing import Any, Final
 
 import numpy as np
 
+from screener.words import replica_words
 from training.market.goods import Ask, MarketBrand, Picture, Pictures, Product
 from training.market.listings import Part, Plan
 from training.market.model import Market
+from training.market.planned import Planned
 from training.market.prepare import write_market
 from training.market.sellers import Counterfeiter
 
@@ -45,6 +48,12 @@ SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     }
 )
 """Facts of sellers where they differ from the benchmark's; assumed."""
+REUSED: Final = 0.75
+"""Listings of a counterfeiter that show pictures of an earlier shop of theirs, more than in the benchmark; assumed."""
+KEPT: Final = MappingProxyType({"counterfeit": 1 / 8, "looks bad": 1.0, "ordinary": 1 / 5})
+"""Shares of the listings planned for the second month that it has."""
+PLANNED: Final = 4
+"""Listings planned for each that the second month has: about what these shares come to."""
 MOST_PICTURES: Final = 2
 """Most pictures of a listing: enough for the flow, and half of the drawing."""
 
@@ -94,20 +103,20 @@ def plan_months(market: Market, source: Pictures, *, first: int, second: int, se
     days = ((0, DAYS - 1), (DAYS, 2 * DAYS - 1))
     one = Part.of(_as_sold(market), MonthOf(source, FIRST, "train"), FIRST, days[0], first, seed)
     listings = one.fill()
-    two = Part.of(market, MonthOf(source, SECOND, "test"), SECOND, days[1], second, seed)
+    two = Part.of(market, MonthOf(source, SECOND, "test"), SECOND, days[1], PLANNED * second, seed)
     rng = np.random.default_rng([seed, 2])
     back = [_renewed(maker, days[1], rng) for maker in one.sellers.counterfeiters if rng.random() < COME_BACK]
     new = two.sellers.counterfeiters[: max(1, len(one.sellers.counterfeiters) - len(back))]
     two.sellers = replace(two.sellers, counterfeiters=(*back, *new))
     two.known, two.album = one.known, one.album
-    return Plan([*listings, *two.fill()], frozenset(one.known))
+    return Plan([*listings, *_sampled(two.fill(), rng)], frozenset(one.known))
 
 
 def marketplace(market: Market) -> Market:
     """The benchmark's market with what is different here."""
     raw = {name: dict(table) if isinstance(table, dict) else table for name, table in market.raw.items()}
     raw["brands"] = {**raw["brands"], "known_lines": KNOWN_LINES}
-    raw["pictures"] = {**raw["pictures"], "most": MOST_PICTURES}
+    raw["pictures"] = {**raw["pictures"], "most": MOST_PICTURES, "reused": REUSED}
     sellers = {name: replace(model, **SELLERS.get(name, {})) for name, model in market.sellers.items()}
     return replace(
         market,
@@ -124,6 +133,23 @@ def _as_sold(market: Market) -> Market:
         for kind in market.kinds
     )
     return replace(market, kinds=kinds)
+
+
+def _sampled(planned: Sequence[Planned], rng: np.random.Generator) -> list[Planned]:
+    """Some of the listings by chance (`KEPT`), each standing for as many as were planned of its like."""
+    kept = []
+    for listing in planned:
+        share = KEPT["counterfeit" if listing.kind.counterfeit else "looks bad" if _looks_bad(listing) else "ordinary"]
+        if rng.random() < share:
+            kept.append(replace(listing, stands_for=1 / share))
+    return kept
+
+
+def _looks_bad(listing: Planned) -> bool:
+    """Whether words, buyers or the seller's past speak against a listing."""
+    words = f"{listing.words.title}\n{listing.words.description}"
+    told = listing.told and (listing.complaints or listing.shop.reports or listing.shop.linked)
+    return bool(told or listing.shop.model == "counterfeiter" or replica_words(words))
 
 
 def _renewed(maker: Counterfeiter, days: tuple[int, int], rng: np.random.Generator) -> Counterfeiter:

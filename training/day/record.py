@@ -60,16 +60,18 @@ class Day:
         now = time.monotonic()
         self.seconds[name] = round(now - self._begun, 1)
         self._begun = now
-        self.console.print(f"[bold]{name}[/bold] ({self.seconds[name]:.0f} s) {said}", highlight=False)
+        self.console.print(f"[bold]{name}[/bold] ({self.seconds[name]:.0f} s) {said}", highlight=False, soft_wrap=True)
 
     def say(self, said: str) -> None:
         """A line below a step."""
-        self.console.print(f"  {said}", highlight=False, markup=False)
+        self.console.print(f"  {said}", highlight=False, markup=False, soft_wrap=True)
 
     def check(self, what: str, passed: bool, found: str) -> None:
         """Notes something that had to be proven."""
         self.checks.append(Check(what, passed, found))
-        self.console.print(f"  {'ok' if passed else 'NOT SO'}: {what}: {found}", highlight=False, markup=False)
+        self.console.print(
+            f"  {'ok' if passed else 'NOT SO'}: {what}: {found}", highlight=False, markup=False, soft_wrap=True
+        )
 
     def record(self) -> dict[str, Any]:
         """Everything as JSON."""
@@ -93,7 +95,9 @@ class Day:
         total = sum(self.seconds.values())
         failed = [check.what for check in self.checks if not check.passed]
         said = "everything was proven" if not failed else f"not proven: {'; '.join(failed)}"
-        self.console.print(f"{total / 60:.1f} minutes; {len(self.checks)} checks: {said}.", highlight=False)
+        self.console.print(
+            f"{total / 60:.1f} minutes; {len(self.checks)} checks: {said}.", highlight=False, soft_wrap=True
+        )
 
 
 def _cell(line: Line, name: str) -> str:

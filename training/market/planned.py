@@ -20,7 +20,8 @@ class Planned:
 
     `brand` is the key of the brand that the goods are of, or that they copy; `about` of the one the words are about
     ("" where there is none). `amount` is in units of `currency`, None where no price is given. `told` says whether the
-    marketplace tells anything of the seller and of complaints. `appraised` is what an appraisal would say.
+    marketplace tells anything of the seller and of complaints. `appraised` is what an appraisal would say. `stands_for`
+    is how many listings like it were planned, where others were left out.
     """
 
     kind: Kind
@@ -38,6 +39,7 @@ class Planned:
     told: bool
     complaints: int | None
     appraised: str
+    stands_for: float = 1.0
 
 
 def complete(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -30,7 +30,9 @@ class Drawn:
 
 def rows_of(planned: Sequence[Planned], market: Market, drawn: Mapping[Upload, Drawn]) -> Iterable[dict[str, Any]]:
     """The lines of listings.jsonl, in the order of `planned`; the weights of each split have the mean 1."""
-    counts = Counter((listing.split, listing.kind.name) for listing in planned)
+    counts: dict[tuple[str, str], float] = defaultdict(float)
+    for listing in planned:
+        counts[listing.split, listing.kind.name] += listing.stands_for
     sizes = Counter(listing.split for listing in planned)
     for number, listing in enumerate(planned):
         kind = listing.kind
@@ -52,7 +54,7 @@ def rows_of(planned: Sequence[Planned], market: Market, drawn: Mapping[Upload, D
                 "about": listing.about or None,
                 "product": listing.product.id,
                 "owner": listing.shop.owner,
-                "weight": mass * sizes[listing.split] / counts[listing.split, kind.name],
+                "weight": listing.stands_for * mass * sizes[listing.split] / counts[listing.split, kind.name],
                 "appraised": listing.appraised,
             },
         }
