@@ -1,10 +1,11 @@
 """Rows screened again by the serving code: the same features as served, other references, both models side by side."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -101,6 +102,26 @@ def test_without_a_reference_nothing_is_compared_with_it(scene: Scene) -> None:
     assert not found.known_fake.any()
     assert (found.x[:, NAMES.index("fake_copy")] == 0).all()
     assert all(entry["reference_id"] != scene.fake for answer in found.answers for entry in answer["evidence"])
+
+
+def test_a_scratch_takes_the_registry_of_the_next_data_set(scene: Scene, tmp_path: Path) -> None:
+    """Brands that were registered anew under the same names, and brands that were changed."""
+    frozen, side = scene.frozen, scene.side
+    rows = frozen.rows[:2]
+
+    def screened(data: Frozen) -> Mapping[str, Any]:
+        with open_stage(data, bundle=side.bundle, scratch=tmp_path, reading_ms=0) as stage:
+            answers = stage.screen(stage.serving(side.judge, side.policy), items_of(data, rows)).answers
+        return next(answer for answer in answers if answer["evidence"])
+
+    (brand,) = frozen.brands
+    assert screened(frozen)["brand"]["name"] == "Acme"
+    other = replace(brand, id="brd_" + "3" * 32)
+    references = tuple(replace(one, brand_id=other.id) for one in frozen.references)
+    found = screened(replace(frozen, brands=(other,), references=references))
+    assert found["brand"]["id"] == other.id
+    renamed = replace(brand, details=replace(brand.details, name="Acme Works"))
+    assert screened(replace(frozen, brands=(renamed,)))["brand"]["name"] == "Acme Works"
 
 
 def test_pictures_are_embedded_once_and_timed_as_new(scene: Scene) -> None:

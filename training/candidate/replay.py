@@ -28,7 +28,7 @@ from brands.blobs import FolderBlobs
 from brands.ids import utc_now
 from brands.schema import brands as brands_table
 from brands.schema import embeddings as embeddings_table
-from brands.schema import picture_facts, references
+from brands.schema import metadata, picture_facts, references
 from screener import embeddings, facts_store
 from screener.answers import answer_of
 from screener.assess import Asked, Assessment, Assessor, Stopwatch
@@ -50,6 +50,7 @@ DEADLINE: Final = 120.0
 """Seconds for a listing: nothing is left out for lack of time."""
 AT_ONCE: Final = 2
 _NO_HISTORY: Final = History()
+_MOST_BRANDS: Final = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -265,11 +266,15 @@ def _register(service: Service, dataset: Frozen, without: frozenset[str]) -> Non
         blobs.put(dataset.picture(sha256))
     with service.truth.database.write() as conn:
         audit.lock(conn)
-        known = set(conn.execute(sa.select(brands_table.c.id)).scalars())
-        for brand in dataset.brands:
-            if brand.id not in known:
-                brand_changes.insert(conn, brand.details, brand_id=brand.id, actor=ACTOR, at=utc_now())
-        known |= {brand.id for brand in dataset.brands}
+        known = {brand.id: brand.details for brand in dataset.brands}
+        # The scratch may hold the registry of an earlier data set: other brands of these names, or other details.
+        there = brand_rows.fetch_page(conn, state=None, after=None, limit=_MOST_BRANDS)
+        if {brand.id: brand.details for brand in there} != known:
+            for table in reversed(metadata.sorted_tables):
+                if table is brands_table or any(key.column.table is brands_table for key in table.foreign_keys):
+                    conn.execute(sa.delete(table))
+            for brand_id, details in known.items():
+                brand_changes.insert(conn, details, brand_id=brand_id, actor=ACTOR, at=utc_now())
         present = set(conn.execute(sa.select(references.c.id)).scalars())
         if present != {one.id for one in wanted}:
             conn.execute(sa.delete(references))
