@@ -127,7 +127,7 @@ def approve(
     """
     if reference.state != "pending":
         raise Conflict(
-            f"A {reference.state} reference is not waiting for approval.", code="illegal_state", field="state"
+            f"A reference that is {reference.state} is not waiting for approval.", code="illegal_state", field="state"
         )
     check_may_decide(conn, reference, by)
     checked = impact_of(conn, reference.id)

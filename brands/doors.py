@@ -223,7 +223,9 @@ class Doors:
             audit.lock(conn)
             reference = _known(conn, reference_id)
             if reference.state not in ("pending", "active"):
-                raise Conflict(f"A {reference.state} reference has no end.", code="illegal_state", field="state")
+                raise Conflict(
+                    f"A reference that is {reference.state} has no end.", code="illegal_state", field="state"
+                )
             values = {"expires_at": ends}
             return references.change(conn, reference, values, action="reference.expiry", actor=by.actor, at=at)
 

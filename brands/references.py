@@ -137,7 +137,9 @@ def move(
     if before is None:
         raise NotFound
     if state not in TRANSITIONS[before.state]:
-        raise Conflict(f"A {before.state} reference cannot become {state}.", code="illegal_state", field="state")
+        raise Conflict(
+            f"A reference that is {before.state} cannot become {state}.", code="illegal_state", field="state"
+        )
     if before.state not in _LIVE and state in _LIVE and taken(conn, before.brand_id, [before], states=_LIVE):
         raise _duplicate()
     changed = {"state": state, "state_reason": reason} | ({} if state == "pending" else {"approval": "none"})

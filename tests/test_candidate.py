@@ -130,8 +130,8 @@ def test_labels_that_the_judge_foretells_prove_no_change() -> None:
 
 def test_of_ridges_that_do_about_as_well_the_strongest_is_chosen() -> None:
     start = read_judge(EMBEDDED_JUDGE)
-    x, y = drawn(250, 9)
-    choice = choose(start, x, y, np.ones(250), np.arange(250).astype(str))
+    x, y = drawn(120, 10)
+    choice = choose(start, x, y, np.ones(120), np.arange(120).astype(str))
     found = {float(name): loss for name, (loss, _, _) in choice.losses.items() if name != "no change"}
     best = min(found, key=lambda ridge: found[ridge])
     assert choice.ridge is not None and choice.ridge > best

@@ -22,16 +22,18 @@ from screener.judging.features import FEATURES, Feature
 from training.judge_fit import Additive, Noise, Shape, folds_of, knots_of, log_losses, observed, rises_of
 
 Floats = NDArray[np.float64]
-RIDGES: Final = (0.003, 0.01, 0.03, 0.1, 0.3)
-"""Strengths that are tried, in units of the mean loss; from the weakest on."""
-SLOPE_RIDGE: Final = 0.5
-"""On the common slope: to be half as steep costs a sixteenth of a nat. Were it cheap, a market in which prices mislead
-would make everything count half, known fakes too, of which a hundred rows show hardly any."""
+STRENGTHS: Final = (10, 30)
+"""Strengths of the ridge that are tried, from the weakest on, counted as the precision of a prior: against the sum of
+the rows' losses, so that it weighs less the more rows there are."""
+SLOPE_STRENGTH: Final = 50
+"""On the common slope, counted alike: with a hundred rows, to be half as steep costs a sixteenth of a nat of each. Were
+it cheap, a market in which prices mislead would make everything count half, known fakes too, of which few rows show
+any."""
 FOLDS: Final = 5
 REPEATS: Final = 3
 CLIP: Final = 5.0
 """Most that one row may weigh in the fit, in units of the lightest."""
-CLEARLY: Final = 0.5
+CLEARLY: Final = 0.25
 """Standard errors by which a change has to be better than none on held-out groups."""
 _KNOT_GAP: Final = 0.06
 """Share of a feature's range that a new knot keeps from the judge's own."""
@@ -89,6 +91,7 @@ def refit(
         low, high = (0.0 if part.feature.direction > 0 else None), (0.0 if part.feature.direction < 0 else None)
         bounds += [(low, high)] * (len(part.knots) - 1)
     y = labels.astype(np.float64)
+    steady = SLOPE_STRENGTH / len(labels)
 
     def loss(p: Floats) -> tuple[float, Floats]:
         bias, slope, u = p[0], p[1], p[2:]
@@ -98,9 +101,9 @@ def refit(
         change = 1 - noise.counterfeit_as_authentic - noise.authentic_as_counterfeit
         dz = w * (q - y) / (q * (1 - q)) * change * truth * (1 - truth)
         away = u - (1 + slope) * centre
-        value += 0.5 * ridge * float(np.sum(scale * away**2)) + 0.5 * SLOPE_RIDGE * slope**2
+        value += 0.5 * ridge * float(np.sum(scale * away**2)) + 0.5 * steady * slope**2
         du = columns.T @ dz + ridge * scale * away
-        dslope = -ridge * float(np.sum(scale * away * centre)) + SLOPE_RIDGE * slope
+        dslope = -ridge * float(np.sum(scale * away * centre)) + steady * slope
         return float(value), np.concatenate([[dz.sum(), dslope], du])
 
     first = np.concatenate([[start.bias, 0.0], centre])
@@ -133,20 +136,21 @@ def choose(
     """
     noise = noise or Noise()
     unchanged = log_losses(observed(start.probability(x), noise), labels)
+    ridges = [strength / len(labels) for strength in STRENGTHS]
     own = {}
-    for ridge in RIDGES:
+    for ridge in ridges:
         held = held_out(start, x, labels, weights, groups, ridge=ridge, noise=noise)
         own[ridge] = np.mean([log_losses(observed(expit(z), noise), labels) for z in held], axis=0)
     mean = {ridge: float(np.average(found, weights=weights)) for ridge, found in own.items()}
     gains = {ridge: gain_of(unchanged - found, weights, groups) for ridge, found in own.items()}
     best = min(mean, key=lambda ridge: mean[ridge])
     chosen = best
-    for ridge in RIDGES[RIDGES.index(best) :]:
+    for ridge in ridges[ridges.index(best) :]:
         more, error = gain_of(own[ridge] - own[best], weights, groups)
         chosen = ridge if more <= error else chosen
     gain, error = gains[chosen]
     losses = {"no change": (float(np.average(unchanged, weights=weights)), 0.0, 0.0)}
-    losses |= {f"{ridge:g}": (mean[ridge], *gains[ridge]) for ridge in reversed(RIDGES)}
+    losses |= {f"{ridge:g}": (mean[ridge], *gains[ridge]) for ridge in reversed(ridges)}
     return Choice(chosen if gain > CLEARLY * error else None, losses)
 
 

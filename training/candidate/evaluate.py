@@ -36,7 +36,7 @@ from training.report import machine
 
 Floats = NDArray[np.float64]
 PRECISIONS: Final = (0.90, 0.95)
-RIDGE: Final = 0.03
+RIDGE: Final = 0.1
 """Of judges that only ask who agrees with whom, where the candidate's own ridge is not known."""
 _SAME: Final = 2e-3
 """Probability by which a judge fitted again may differ from the candidate on any row and still be the same."""

@@ -9,7 +9,8 @@ in the market's proportions would tell chance. Weights make up for both.
 
 It is not the market that the embedded judge was calibrated on: it is young and second-hand, so honest sellers are new
 and cheap here; counterfeits cost more than that, and are sold by accounts with a history; and buyers speak up. Part of
-what the judge knew of prices and sellers misleads it here, which is what appraisals are for.
+what the judge knew of prices and sellers misleads it here, which is what appraisals are for. And it begins without a
+known fake: the first are those that appraisals confirm.
 """
 
 from __future__ import annotations
@@ -34,9 +35,6 @@ FIRST, SECOND = "month-1", "month-2"
 DAYS: Final = 30
 COME_BACK: Final = 0.9
 """Counterfeiters of the first month who sell in the second; assumed."""
-KNOWN_LINES: Final = 0.1
-"""Copies that brands had registered before anything was appraised, fewer than in the benchmark: a marketplace that
-begins; assumed."""
 PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
     {"fake": (0.65, 0.35), "used": (0.24, 0.50), "bargain": (0.14, 0.40), "discount": (0.60, 0.25)}
 )
@@ -44,16 +42,18 @@ PRICES: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
 SELLERS: Final[Mapping[str, Mapping[str, Any]]] = MappingProxyType(
     {
         "private": {"age": 80, "sales": 3},
-        "counterfeiter": {"age": 600, "sales": 120, "complaints": 1.2},
+        "counterfeiter": {"age": 600, "sales": 120, "complaints": 2.0},
     }
 )
 """Facts of sellers where they differ from the benchmark's; assumed."""
 REUSED: Final = 0.75
-"""Listings of a counterfeiter that show pictures of an earlier shop of theirs, more than in the benchmark; assumed."""
-KEPT: Final = MappingProxyType({"counterfeit": 1 / 8, "looks bad": 1.0, "ordinary": 1 / 5})
-"""Shares of the listings planned for the second month that it has."""
-PLANNED: Final = 4
-"""Listings planned for each that the second month has: about what these shares come to."""
+"""Listings of a counterfeiter that show pictures of an earlier one, more than in the benchmark; assumed."""
+LARGER: Final = 3
+"""Times as many honest listings are planned for the second month as it has, to choose from."""
+COUNTERFEIT: Final = 0.13
+"""Share of counterfeits in the second month."""
+ORDINARY: Final = 1 / 4
+"""Share of the honest listings planned for the second month that it has, of those that do not look bad."""
 MOST_PICTURES: Final = 2
 """Most pictures of a listing: enough for the flow, and half of the drawing."""
 
@@ -99,28 +99,39 @@ def write_months(folder: Path, market: Market, source: Pictures, *, first: int, 
 
 
 def plan_months(market: Market, source: Pictures, *, first: int, second: int, seed: int) -> Plan:
-    """The listings of both months in the order of time, and the known fakes that were registered before the first."""
+    """The listings of both months in the order of time; no known fake is registered."""
     days = ((0, DAYS - 1), (DAYS, 2 * DAYS - 1))
     one = Part.of(_as_sold(market), MonthOf(source, FIRST, "train"), FIRST, days[0], first, seed)
+    one.known = set()
     listings = one.fill()
-    two = Part.of(market, MonthOf(source, SECOND, "test"), SECOND, days[1], PLANNED * second, seed)
+    two = Part.of(market, MonthOf(source, SECOND, "test"), SECOND, days[1], LARGER * second, seed)
+    fakes = sum(kind.simulated for kind in market.kinds if kind.counterfeit)
+    two.counts = {
+        kind.name: max(1, round(second * COUNTERFEIT * kind.simulated / fakes))
+        if kind.counterfeit
+        else two.counts[kind.name]
+        for kind in market.kinds
+    }
     rng = np.random.default_rng([seed, 2])
     back = [_renewed(maker, days[1], rng) for maker in one.sellers.counterfeiters if rng.random() < COME_BACK]
     new = two.sellers.counterfeiters[: max(1, len(one.sellers.counterfeiters) - len(back))]
     two.sellers = replace(two.sellers, counterfeiters=(*back, *new))
     two.known, two.album = one.known, one.album
-    return Plan([*listings, *_sampled(two.fill(), rng)], frozenset(one.known))
+    names = {brand.key: brand.name for brand in source.brands()}
+    return Plan([*listings, *_sampled(two.fill(), names, rng)], frozenset())
 
 
 def marketplace(market: Market) -> Market:
     """The benchmark's market with what is different here."""
     raw = {name: dict(table) if isinstance(table, dict) else table for name, table in market.raw.items()}
-    raw["brands"] = {**raw["brands"], "known_lines": KNOWN_LINES}
     raw["pictures"] = {**raw["pictures"], "most": MOST_PICTURES, "reused": REUSED}
     sellers = {name: replace(model, **SELLERS.get(name, {})) for name, model in market.sellers.items()}
+    # Nobody has bought a counterfeit yet: whoever would show a registered one's pictures shows others.
+    kinds = tuple(replace(kind, pictures="fake") if kind.pictures == "known_fake" else kind for kind in market.kinds)
     return replace(
         market,
         raw=MappingProxyType(raw),
+        kinds=kinds,
         prices=MappingProxyType({**market.prices, **PRICES}),
         sellers=MappingProxyType(sellers),
     )
@@ -135,21 +146,26 @@ def _as_sold(market: Market) -> Market:
     return replace(market, kinds=kinds)
 
 
-def _sampled(planned: Sequence[Planned], rng: np.random.Generator) -> list[Planned]:
-    """Some of the listings by chance (`KEPT`), each standing for as many as were planned of its like."""
+def _sampled(planned: Sequence[Planned], names: Mapping[str, str], rng: np.random.Generator) -> list[Planned]:
+    """The counterfeits, the honest listings that look bad, and some of the others, each of which stands for several.
+
+    `names` are the brands' by their keys.
+    """
     kept = []
     for listing in planned:
-        share = KEPT["counterfeit" if listing.kind.counterfeit else "looks bad" if _looks_bad(listing) else "ordinary"]
-        if rng.random() < share:
-            kept.append(replace(listing, stands_for=1 / share))
+        if listing.kind.counterfeit or _looks_bad(listing, names.get(listing.brand, "")):
+            kept.append(listing)
+        elif rng.random() < ORDINARY:
+            kept.append(replace(listing, stands_for=1 / ORDINARY))
     return kept
 
 
-def _looks_bad(listing: Planned) -> bool:
-    """Whether words, buyers or the seller's past speak against a listing."""
+def _looks_bad(listing: Planned, name: str) -> bool:
+    """Whether words, buyers or the seller's past speak against a listing of the brand of this name ("": of none)."""
     words = f"{listing.words.title}\n{listing.words.description}"
     told = listing.told and (listing.complaints or listing.shop.reports or listing.shop.linked)
-    return bool(told or listing.shop.model == "counterfeiter" or replica_words(words))
+    hidden = name.casefold() not in words.casefold()
+    return bool(told or hidden or listing.shop.model == "counterfeiter" or replica_words(words))
 
 
 def _renewed(maker: Counterfeiter, days: tuple[int, int], rng: np.random.Generator) -> Counterfeiter:
